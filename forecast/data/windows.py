@@ -1,0 +1,235 @@
+"""Windows as an index of (series, row) into a panel; rows are gathered batch by batch, never copied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from forecast.data.panel import Panel
+from forecast.errors import InputError, ParameterError
+
+SHORT = ("error", "drop", "pad")
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """Training or prediction windows over a panel.
+
+    Window ``i`` sees the ``context`` rows before ``origins[i]`` and is asked for the ``horizon``
+    rows from ``origins[i]`` on. Series shorter than the context are laid at the left and padded at
+    the right; ``length`` says how many rows are real.
+
+    Args:
+        panel: Where the rows are.
+        context: Rows seen.
+        horizon: Rows asked for.
+        series: Series number of each window, int32, shape ``(windows,)``.
+        origins: Absolute row of the first horizon step, int64, shape ``(windows,)``.
+        scales: Size of a typical error per series and target, shape ``(series, targets)``: errors are
+            divided by it in the loss, so that large series do not drown small ones.
+        static: Encoded static covariates, float32, shape ``(series, features)``.
+        padded: Whether batches carry ``length``.
+
+    Example:
+        >>> from forecast.data.gridding import to_panel
+        >>> from forecast.data.table import read_table
+        >>> panel = to_panel(read_table({"y": [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]}, target=("y",)))
+        >>> windows = make_windows(panel, context=3, horizon=2)
+        >>> print(windows)
+        2 windows over 1 series: context 3 (rows -3..-1), horizon 2 (rows 0..1)
+        >>> inputs, targets, weights = windows.batch(np.array([1]))
+        >>> inputs["target"][0, :, 0], targets[0, :, 0]
+        (array([1., 2., 3.]), array([4., 5.]))
+    """
+
+    panel: Panel
+    context: int
+    horizon: int
+    series: np.ndarray
+    origins: np.ndarray
+    scales: np.ndarray
+    static: np.ndarray
+    padded: bool = False
+
+    def __len__(self) -> int:
+        return len(self.origins)
+
+    def __str__(self) -> str:
+        names = len(np.unique(self.series))
+        return (
+            f"{len(self):,} windows over {names:,} series: context {self.context} (rows -{self.context}..-1), "
+            f"horizon {self.horizon} (rows 0..{self.horizon - 1})"
+        )
+
+    @cached_property
+    def _targets(self) -> int:
+        return len(self.panel.columns.target)
+
+    def inputs(self, which: np.ndarray) -> dict[str, np.ndarray]:
+        """Gather what the model may see.
+
+        Returns:
+            ``target`` float64 ``(batch, context, targets)``; and where the panel has them
+            ``past_only`` ``(batch, context, columns)``, ``known_future``
+            ``(batch, context + horizon, columns)``, ``static`` ``(batch, features)``,
+            ``length`` int32 ``(batch,)``. NaN marks missing values.
+        """
+        columns, values = self.panel.columns, self.panel.values
+        origin, series = self.origins[which], self.series[which]
+        length = np.minimum(origin - self.panel.offsets[series], self.context)
+        seen = (origin - length)[:, None] + np.arange(self.context)
+        real = np.arange(self.context) < length[:, None]
+        past = _gather(values, seen, real if self.padded else None)
+        known = slice(self._targets, self._targets + len(columns.known_future))
+        batch = {"target": np.ascontiguousarray(past[:, :, : self._targets])}
+        if columns.past_only:
+            batch["past_only"] = np.ascontiguousarray(past[:, :, known.stop :])
+        if columns.known_future:
+            ahead = origin[:, None] + np.arange(self.horizon)
+            inside = ahead < self.panel.offsets[series + 1][:, None]
+            future = _gather(values[:, known], ahead, inside)
+            batch["known_future"] = np.concatenate([past[:, :, known], future], axis=1)
+        if self.static.shape[1]:
+            batch["static"] = self.static[series]
+        if self.padded:
+            batch["length"] = length.astype(np.int32)
+        return batch
+
+    def actual(self, which: np.ndarray) -> np.ndarray:
+        """Gather the target's true values over the horizon, NaN where missing or past the end.
+
+        Returns:
+            float64, shape ``(batch, horizon, targets)``.
+        """
+        ahead = self.origins[which][:, None] + np.arange(self.horizon)
+        inside = ahead < self.panel.offsets[self.series[which] + 1][:, None]
+        return _gather(self.panel.targets, ahead, inside)
+
+    def batch(self, which: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+        """Gather inputs, targets and weights.
+
+        A missing target has weight 0 and value 0, and so has a target whose context holds no
+        observed value; other weights are 1 / scale of the series.
+
+        Returns:
+            ``inputs`` (see there), ``targets`` and ``weights``, both float64 ``(batch, horizon, targets)``.
+        """
+        inputs, targets = self.inputs(which), self.actual(which)
+        level_known = ~np.isnan(inputs["target"]).all(axis=1, keepdims=True)
+        usable = ~np.isnan(targets) & level_known
+        weights = usable / self.scales[self.series[which]][:, None, :]
+        return inputs, np.where(usable, targets, 0.0), weights
+
+    def subset(self, which: np.ndarray) -> Windows:
+        """Keep only the windows with these numbers."""
+        return replace(self, series=self.series[which], origins=self.origins[which])
+
+    def thin(self, most: int) -> Windows:
+        """Keep at most ``most`` windows, evenly spaced over all of them, the last one included."""
+        if len(self) <= most:
+            return self
+        return self.subset(np.unique(np.linspace(0, len(self) - 1, most).round().astype(np.int64)))
+
+
+def make_windows(
+    panel: Panel,
+    *,
+    context: int,
+    horizon: int,
+    first: np.ndarray | None = None,
+    stop: np.ndarray | None = None,
+    short: str = "error",
+    scales: np.ndarray | None = None,
+    static: np.ndarray | None = None,
+) -> Windows:
+    """List every window whose horizon lies in ``[first, stop)`` of its series.
+
+    Args:
+        panel: Series to look at.
+        context: Rows seen, at least 1.
+        horizon: Rows asked for, at least 1.
+        first: Absolute row per series before which no horizon may begin; default: the series' start.
+        stop: Absolute row per series that no horizon may pass; default: after its last observed target.
+        short: Series without a single window are an error (``"error"``), left out (``"drop"``), or
+            used with whatever history they have (``"pad"``).
+        scales: Typical error per series and target; default 1.
+        static: Encoded static covariates per series; default none.
+
+    Raises:
+        InputError: Series are too short, named with what they need; or no window is left.
+    """
+    check_positive(context=context, horizon=horizon)
+    if short not in SHORT:
+        raise ParameterError(f"short must be one of {', '.join(SHORT)}; got {short!r}.")
+    begin, stop = panel.offsets[:-1], panel.ends if stop is None else np.minimum(stop, panel.offsets[1:])
+    least = np.maximum(begin + (1 if short == "pad" else context), begin if first is None else first)
+    counts = np.maximum(stop - horizon + 1 - least, 0)
+    if short == "error" and first is None:
+        _check_lengths(panel, counts, context, horizon)
+    series = np.repeat(np.arange(len(panel), dtype=np.int32), counts)
+    origins = np.repeat(least, counts) + np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    keep = _useful(panel, origins, context, horizon, series)
+    if not keep.all():
+        series, origins = series[keep], origins[keep]
+    if scales is None:
+        scales = np.ones((len(panel), len(panel.columns.target)))
+    if static is None:
+        static = np.zeros((len(panel), 0), dtype=np.float32)
+    return Windows(panel, context, horizon, series, origins.astype(np.int64), scales, static, short == "pad")
+
+
+def last_windows(windows: Windows) -> Windows:
+    """Return one window per series of the same panel, asking for the rows after its last observed target."""
+    series = np.arange(len(windows.panel), dtype=np.int32)
+    return replace(windows, series=series, origins=windows.panel.ends.astype(np.int64))
+
+
+def order(windows: int, seed: int, epoch: int) -> np.ndarray:
+    """Return the order in which an epoch visits its windows: a function of (seed, epoch) alone.
+
+    Example:
+        >>> (order(5, seed=1, epoch=0) == order(5, seed=1, epoch=0)).all()
+        np.True_
+    """
+    return np.random.default_rng((seed, epoch)).permutation(windows)
+
+
+def check_positive(**numbers: int) -> None:
+    """Refuse numbers that are not whole and at least 1."""
+    for name, value in numbers.items():
+        if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
+            raise ParameterError(f"{name} must be a whole number of at least 1; got {value!r}.")
+
+
+def _gather(values: np.ndarray, rows: np.ndarray, real: np.ndarray | None) -> np.ndarray:
+    """Take rows ``(batch, steps)`` of ``values``; where not real, NaN."""
+    if real is None or real.all():
+        return values[rows]
+    taken = values[np.where(real, rows, 0)]
+    taken[~real] = np.nan
+    return taken
+
+
+def _useful(panel: Panel, origins: np.ndarray, context: int, horizon: int, series: np.ndarray) -> np.ndarray:
+    """Say which windows have something observed both in their context and in their horizon."""
+    observed = ~np.isnan(panel.targets).all(axis=1)
+    if observed.all():
+        return np.ones(len(origins), dtype=bool)
+    count = np.concatenate([[0], np.cumsum(observed)])
+    begin = np.maximum(origins - context, panel.offsets[series])
+    return (count[origins] > count[begin]) & (count[origins + horizon] > count[origins])
+
+
+def _check_lengths(panel: Panel, counts: np.ndarray, context: int, horizon: int) -> None:
+    short = np.flatnonzero(counts == 0)
+    if not len(short):
+        return
+    lengths = panel.ends - panel.offsets[:-1]
+    named = ", ".join(f"{panel.ids[i]!r} ({lengths[i]} rows)" for i in short[:5])
+    more = f" and {len(short) - 5:,} more" if len(short) > 5 else ""
+    who = f"Series {named}{more}" if panel.columns.id is not None else f"The series ({lengths[0]} rows)"
+    hint = "Lower --context or --horizon"
+    hint += ", or pass --short pad or --short drop." if panel.columns.id is not None else ", or pass --short pad."
+    raise InputError(f"{who} too short: context {context} and horizon {horizon} need {context + horizon}. {hint}")

@@ -1,0 +1,49 @@
+"""Adam that clips by the global norm, remembers the largest norm, and never lets the weights break."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="forecast")
+class GuardedAdam(keras.optimizers.Adam):
+    """Adam with three additions.
+
+    Gradients are scaled down so that their global norm is at most ``clip``. The largest norm seen is
+    kept in ``largest_norm``. If a gradient is not finite, the step leaves every weight as it was.
+
+    Args:
+        learning_rate: Number or schedule.
+        clip: Largest global gradient norm; None for no clipping.
+
+    Source:
+        Kingma and Ba (2015), Adam; Pascanu et al. (2013), clipping by the norm.
+    """
+
+    def __init__(self, learning_rate=1e-3, clip: float | None = 1.0, name: str = "guarded_adam", **kwargs):
+        super().__init__(learning_rate=learning_rate, name=name, **kwargs)
+        self.clip = clip
+
+    def build(self, variables):
+        super().build(variables)
+        if not hasattr(self, "largest_norm"):
+            self.largest_norm = self.add_variable(shape=(), name="largest_norm", dtype="float32")
+
+    def apply(self, grads, trainable_variables=None):
+        if trainable_variables is not None and not self.built:
+            self.build(trainable_variables)
+        variables = self._trainable_variables if trainable_variables is None else trainable_variables
+        norm = ops.sqrt(sum(ops.sum(ops.square(ops.cast(g, "float32"))) for g in grads if g is not None))
+        finite = ops.isfinite(norm)
+        self.largest_norm.assign(ops.where(finite, ops.maximum(self.largest_norm, norm), self.largest_norm))
+        ratio = self.clip / ops.maximum(norm, self.clip) if self.clip is not None else 1.0
+        safe = [None if g is None else ops.where(finite, g * ops.cast(ratio, g.dtype), ops.zeros_like(g)) for g in grads]
+        # With a zero gradient the momentum would still move the weights: put them back.
+        before = [ops.copy(ops.convert_to_tensor(v)) for v in variables]
+        super().apply(safe, trainable_variables)
+        for variable, old in zip(variables, before, strict=True):
+            variable.assign(ops.where(finite, ops.convert_to_tensor(variable), old))
+
+    def get_config(self):
+        return super().get_config() | {"clip": self.clip}

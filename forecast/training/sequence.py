@@ -1,0 +1,61 @@
+"""Windows as the kind of data set that ``keras.Model.fit`` takes."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from forecast.data.windows import Windows, order
+
+
+class WindowSequence(keras.utils.PyDataset):
+    """Batches of windows in an order that is a function of (seed, epoch), gathered when asked for.
+
+    An epoch is ``steps`` batches. Windows are drawn without replacement, pass after pass, so that a
+    small table may be passed over several times in one epoch and a large one in several epochs.
+
+    Args:
+        windows: What to draw from.
+        batch_size: Windows a batch; every batch is full.
+        steps: Batches an epoch; None for one pass.
+        seed: Seed of the order.
+
+    Example:
+        >>> from forecast.data.gridding import to_panel
+        >>> from forecast.data.table import read_table
+        >>> from forecast.data.windows import make_windows
+        >>> panel = to_panel(read_table({"y": np.arange(10.0)}, target=("y",)))
+        >>> batches = WindowSequence(make_windows(panel, context=3, horizon=2), batch_size=3)
+        >>> len(batches), batches[0][1].shape
+        (2, (3, 2, 1))
+    """
+
+    def __init__(self, windows: Windows, batch_size: int, steps: int | None = None, seed: int = 0):
+        super().__init__(workers=1, use_multiprocessing=False)
+        self.windows, self.seed, self.epoch = windows, seed, 0
+        self.batch_size = min(batch_size, len(windows))
+        self.steps = max(len(windows) // self.batch_size, 1) if steps is None else steps
+        self._passes: dict[int, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, index: int) -> tuple:
+        return self.windows.batch(self.members(self.epoch, index))
+
+    def on_epoch_end(self) -> None:
+        self.epoch += 1
+
+    def members(self, epoch: int, index: int) -> np.ndarray:
+        """Return the numbers of the windows in batch ``index`` of ``epoch``."""
+        begin = (epoch * self.steps + index) * self.batch_size
+        places = np.arange(begin, begin + self.batch_size)
+        passes, within = places // len(self.windows), places % len(self.windows)
+        return np.array([self._pass(int(p))[w] for p, w in zip(passes, within, strict=True)])
+
+    def _pass(self, number: int) -> np.ndarray:
+        if number not in self._passes:
+            # Only the pass under way and the one before are needed: a batch may straddle two.
+            self._passes = {k: v for k, v in self._passes.items() if k == number - 1}
+            self._passes[number] = order(len(self.windows), self.seed, number)
+        return self._passes[number]
