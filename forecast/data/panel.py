@@ -86,6 +86,15 @@ class Panel:
         """Time of an absolute row of series ``i`` (rows past its end continue the step)."""
         return self.step.shift(self.starts[i], int(row - self.offsets[i]))
 
+    def times_at(self, rows: np.ndarray) -> pd.Index:
+        """Time of one absolute row per series (past a series' end the step goes on), shape ``(series,)``."""
+        steps = rows - self.offsets[:-1]
+        if self.step.kind == "integer":
+            return pd.Index(np.asarray(self.starts) + steps * self.step.count)
+        if self.step.kind == "tick" and steps.max(initial=0) < 2**62 // self.step.count:
+            return self.starts + pd.to_timedelta(steps * self.step.count, unit="ns")
+        return pd.Index([self.step.shift(start, int(k)) for start, k in zip(self.starts, steps, strict=True)])
+
     def cut(self, ends: np.ndarray) -> Panel:
         """Keep only rows before the absolute row ``ends[i]`` of each series; empty series are dropped.
 
@@ -139,13 +148,12 @@ class Panel:
         """Keep only the last ``rows`` rows of each series' past, and its future rows."""
         begins = np.maximum(self.ends - rows, self.offsets[:-1])
         keep = np.arange(self.rows) >= np.repeat(begins, self.lengths)
-        starts = [self.time_at(i, int(b)) for i, b in enumerate(begins)]
         return replace(
             self,
             values=self.values[keep],
             present=self.present[keep],
             offsets=np.concatenate([[0], np.cumsum(self.offsets[1:] - begins)]),
-            starts=pd.Index(starts),
+            starts=self.times_at(begins),
         )
 
     def times(self) -> pd.Index:

@@ -11,6 +11,7 @@ from forecast.data.season import find_season
 from forecast.data.table import Choice
 from forecast.data.windows import SHORT, check_positive
 from forecast.errors import InputError, ParameterError
+from forecast.evaluation.intervals import smallest_n
 
 FEWEST_ROWS = 20
 LONGEST_CONTEXT = 336
@@ -93,21 +94,10 @@ def choose_setting(panel: Panel, wishes: Wishes) -> tuple[Setting, tuple[Choice,
         (wishes.holdout, Choice("held out", f"last {holdout} rows", "--holdout", "to compare with the baselines")),
     )
     choices = [choice for wish, choice in open_choices if wish is None]
-    if wishes.short is None and padded:
+    if wishes.short is None and len(padded):
         named = ", ".join(repr(panel.ids[i]) for i in padded[:5]) + (" …" if len(padded) > 5 else "")
         choices.append(Choice("short series", f"{len(padded)} padded: {named}", "--short", "shorter than a window"))
     return setting, tuple(choices)
-
-
-def windows_needed(quantiles: tuple[float, ...]) -> int:
-    """Fewest calibration windows from which every asked quantile can be calibrated.
-
-    Example:
-        >>> windows_needed((0.1, 0.5, 0.9)), windows_needed((0.025, 0.975))
-        (9, 39)
-    """
-    tail = min((min(q, 1 - q) for q in quantiles if q != 0.5), default=0.5)
-    return int(np.ceil(1 / tail - 1 - 1e-9))
 
 
 def _horizon(panel: Panel, season: int, rows: int) -> tuple[int, str]:
@@ -126,7 +116,7 @@ def _horizon(panel: Panel, season: int, rows: int) -> tuple[int, str]:
 
 def _sizes(wishes: Wishes, rows: int, series: int, horizon: int, season: int) -> tuple[int, int, int]:
     """Return (holdout, validation, context): the first split of the rows that leaves enough to learn from."""
-    need = -(-windows_needed(wishes.quantiles) // series)
+    need = -(-max(map(smallest_n, wishes.quantiles), default=0) // series)
     usual = max(2 * horizon if rows >= 12 * horizon else horizon, rows // 10)
     holdout = usual if wishes.holdout is None else wishes.holdout
     validation = max(min(max(horizon + need - 1, rows // 10), rows // 4), horizon)

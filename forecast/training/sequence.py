@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 
-from forecast.data.windows import Windows, order
+from forecast.data.gridding import to_panel
+from forecast.data.table import read_table
+from forecast.data.windows import Windows, make_windows, order
 
 
 class WindowSequence(keras.utils.PyDataset):
@@ -59,3 +63,28 @@ class WindowSequence(keras.utils.PyDataset):
             self._passes = {k: v for k, v in self._passes.items() if k == number - 1}
             self._passes[number] = order(len(self.windows), self.seed, number)
         return self._passes[number]
+
+
+def windows(table: Any, *, context: int, horizon: int, batch_size: int = 64, seed: int = 0, **reading: Any) -> WindowSequence:
+    """Read a table and return its windows as a data set for any ``keras.Model``.
+
+    Args:
+        table: Anything ``forecast.read_table`` reads.
+        context: Rows seen.
+        horizon: Rows asked for.
+        batch_size: Windows a batch.
+        seed: Seed of the order.
+        reading: Arguments of ``forecast.read_table``.
+
+    Returns:
+        Batches of ``(inputs, targets, weights)``: see ``Windows.batch``.
+
+    Example:
+        >>> import forecast
+        >>> batches = forecast.windows({"y": np.arange(50.0)}, context=8, horizon=2, target=("y",))
+        >>> model = forecast.models.build_rnn(forecast.models.Shapes(context=8, horizon=2), units=4)
+        >>> model.compile(optimizer="adam", loss="mae")
+        >>> history = model.fit(batches, epochs=1, verbose=0)
+    """
+    panel = to_panel(read_table(table, **reading))
+    return WindowSequence(make_windows(panel, context=context, horizon=horizon), batch_size, seed=seed)

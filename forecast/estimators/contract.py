@@ -1,0 +1,216 @@
+"""What a fitted estimator expects of a table, and how its forecasts become a table again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecast.data.columns import Columns
+from forecast.data.frequency import Step, parse_step
+from forecast.data.gridding import step_choice, to_panel
+from forecast.data.panel import Panel, grid_times
+from forecast.data.table import Choice, Table, read_table
+from forecast.errors import InputError, ParameterError
+
+
+@dataclass(frozen=True)
+class Contract:
+    """Columns by role and the step between rows: what training saw and prediction demands.
+
+    Args:
+        columns: Names by role.
+        step: Distance between rows.
+        reading: Arguments of ``read_table`` that belong to the data (duplicates, timezone …).
+        snapped: Whether times are rounded to the step.
+    """
+
+    columns: Columns
+    step: Step
+    reading: tuple[tuple[str, Any], ...] = ()
+    snapped: bool = False
+
+    def read(self, source: Any, *, targets_needed: bool = True) -> Panel:
+        """Read a table that must hold the columns of training.
+
+        Args:
+            source: Anything ``read_table`` reads.
+            targets_needed: False lets the target columns be absent (a table of future covariates).
+
+        Raises:
+            InputError: A column is missing; the message names it.
+        """
+        columns = self.columns
+        frame = source
+        if not targets_needed and isinstance(source, pd.DataFrame):
+            absent = [name for name in columns.target + columns.past_only if name not in source.columns]
+            frame = source.assign(**dict.fromkeys(absent, np.nan))
+        table = read_table(
+            frame,
+            time=columns.time,
+            id=columns.id,
+            target=columns.target,
+            known_future=columns.known_future or ("none",),
+            past_only=columns.past_only or ("none",),
+            static=columns.static or ("none",),
+            **dict(self.reading),
+        )
+        return self.panel(table)
+
+    def panel(self, table: Table) -> Panel:
+        """Lay a table on this contract's step."""
+        return to_panel(table, step=self.step, snapped=self.snapped)
+
+
+def first_panel(
+    source: Any, *, step: str | int | None, snapped: bool, reading: dict[str, Any], roles: dict[str, Any]
+) -> tuple[Panel, Contract, tuple[Choice, ...]]:
+    """Read the training table: guess what the user left open, and remember it as a contract."""
+    table = source if isinstance(source, Table) else read_table(source, **roles, **reading)
+    choices = table.choices
+    panel = to_panel(table, step=step, snapped=snapped)
+    if step is None and table.columns.time is not None:
+        choices = (*choices, step_choice(panel.step))
+    kept = {k: v for k, v in reading.items() if k in ("duplicates", "timezone", "date_format", "decimal")}
+    return panel, Contract(table.columns, panel.step, tuple(sorted(kept.items())), snapped), choices
+
+
+def array_panel(x: np.ndarray, y: np.ndarray, names: tuple[str, ...]) -> tuple[Panel, Contract]:
+    """Make a panel of one series from arrays: rows are steps, ``x`` is known ahead, ``y`` the targets."""
+    targets = ("y",) if y.ndim == 1 else tuple(f"y{j}" for j in range(y.shape[1]))
+    columns = Columns(time=None, id=None, target=targets, known_future=names)
+    values = np.column_stack([y.reshape(len(y), -1), x]).astype(np.float64)
+    return _plain_panel(values, columns), Contract(columns, Step("integer", 1))
+
+
+def _plain_panel(values: np.ndarray, columns: Columns) -> Panel:
+    rows = len(values)
+    start, none = pd.Index([0]), pd.DataFrame(index=[0])
+    return Panel(values, np.array([0, rows]), (None,), start, parse_step(1), columns, none, np.ones(rows, bool))
+
+
+def with_future(history: Panel, x: np.ndarray) -> Panel:
+    """Put rows of known-future values behind a panel of one series whose targets are not known yet."""
+    columns = history.columns
+    empty = np.full((len(x), history.values.shape[1]), np.nan)
+    empty[:, len(columns.target) : len(columns.target) + x.shape[1]] = x
+    past = history.values[: int(history.ends[0])]
+    return _plain_panel(np.concatenate([past, empty]), columns)
+
+
+def join(stored: Panel, given: Panel, context: int) -> Panel:
+    """Complete a given table by stored history: put before each series the stored rows that precede it.
+
+    Only series that are known by id and shorter than the context are completed; stored series that the
+    table lacks are left out. A table that begins where the stored history ended thus continues it.
+    """
+    lengths = given.ends - given.offsets[:-1]
+    if (lengths >= context).all():
+        return given
+    old, new = stored.to_table(), given.to_table()
+    time = stored.columns.time
+    if time is None:
+        raise InputError(
+            f"The table has no time column, so its {lengths.min()} rows cannot be told from stored ones; give at "
+            f"least {context} rows of history."
+        )
+    begins = pd.Series(given.starts, index=pd.Index(given.ids, dtype=object))
+    key = old[stored.columns.id] if stored.columns.id is not None else pd.Series([None] * len(old), dtype=object)
+    short = {i for i, n in zip(given.ids, lengths, strict=True) if n < context}
+    first = key.map(begins.to_dict())
+    before = key.isin(short) & (old[time] < first)
+    frame = pd.concat([old[before], new], ignore_index=True)
+    by = [stored.columns.id, time] if stored.columns.id is not None else [time]
+    frame = frame.sort_values(by, kind="stable", ignore_index=True)
+    return to_panel(Table(frame, stored.columns, (), "the joined table", None), step=given.step)
+
+
+def check_future(panel: Panel, horizon: int) -> None:
+    """Demand the known-future columns over the whole horizon, by name.
+
+    Raises:
+        InputError: A cell is missing; the message names column, series and time.
+    """
+    columns = panel.columns
+    first = len(columns.target)
+    for j, name in enumerate(columns.known_future):
+        for i, end in enumerate(panel.ends):
+            ahead = panel.values[end : min(end + horizon, panel.offsets[i + 1]), first + j]
+            known = int(np.argmax(np.isnan(ahead))) if np.isnan(ahead).any() else len(ahead)
+            if known < horizon:
+                who = f" of series {panel.ids[i]!r}" if columns.id is not None else ""
+                raise InputError(
+                    f"Column {name!r} must be known {horizon} rows ahead{who}; it is missing at "
+                    f"{panel.time_at(i, int(end) + known)}. `forecast template MODEL` writes the CSV to fill."
+                )
+
+
+def forecast_table(panel: Panel, values: np.ndarray, levels: tuple[float, ...], middle: int) -> pd.DataFrame:
+    """Lay forecasts out as a long table under the user's own column names.
+
+    Args:
+        panel: The history they continue.
+        values: ``(series, horizon, targets, levels)``.
+        levels: Quantile levels, empty for a point forecast.
+        middle: Place of the point forecast in the last axis.
+
+    Returns:
+        id, time, ``target`` (the column's name, if there are several), ``forecast``, ``q0.1`` … ordered by
+        id, target, time. The time column is called ``step`` if the table had none.
+    """
+    series, horizon, targets, _ = values.shape
+    columns = panel.columns
+    starts = panel.times_at(panel.ends)
+    times = grid_times(panel.step, starts, np.full(series, horizon))
+    place = np.arange(series * horizon).reshape(series, 1, horizon)
+    place = np.broadcast_to(place, (series, targets, horizon)).reshape(-1)
+    frame: dict[str, Any] = {}
+    if columns.id is not None:
+        frame[columns.id] = np.repeat(np.array(panel.ids, dtype=object), horizon * targets)
+    frame[columns.time if columns.time is not None else "step"] = times[place]
+    if targets > 1:
+        frame["target"] = np.tile(np.repeat(np.array(columns.target, dtype=object), horizon), series)
+    flat = values.swapaxes(1, 2).reshape(series * targets * horizon, -1)
+    frame["forecast"] = flat[:, middle]
+    for k, level in enumerate(levels):
+        frame[quantile_name(level)] = flat[:, k]
+    table = pd.DataFrame(frame)
+    return table.infer_objects()
+
+
+def quantile_name(level: float) -> str:
+    """Column name of a quantile.
+
+    Example:
+        >>> quantile_name(0.1), quantile_name(0.975)
+        ('q0.1', 'q0.975')
+    """
+    return f"q{level:g}"
+
+
+def check_levels(wanted: tuple[float, ...], known: tuple[float, ...]) -> None:
+    """Refuse quantiles that were not trained.
+
+    Raises:
+        ParameterError: A level is not among the trained ones.
+    """
+    for level in wanted:
+        if level not in known:
+            listed = ", ".join(f"{q:g}" for q in known) or "none"
+            raise ParameterError(
+                f"Quantile {level:g} was not trained; this model has {listed}. Fit again with --quantiles."
+            )
+
+
+def as_table(source: Any) -> Any:
+    """Turn a bare array of values into a table: one target a column, rows one step apart."""
+    if not isinstance(source, np.ndarray | list | tuple):
+        return source
+    values = np.asarray(source)
+    if values.ndim == 1:
+        return pd.DataFrame({"y": values})
+    if values.ndim != 2:
+        raise InputError(f"An array must have one or two axes (rows, targets); got shape {values.shape}.")
+    return pd.DataFrame(values, columns=[f"y{j}" for j in range(values.shape[1])])

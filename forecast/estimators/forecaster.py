@@ -1,0 +1,416 @@
+"""The forecaster: fit a table, predict a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from forecast.data.panel import Panel
+from forecast.data.table import Choice
+from forecast.data.windows import check_positive
+from forecast.errors import ParameterError
+from forecast.estimators import contract as contracts
+from forecast.estimators.fitting import Fitted, fit_panel
+from forecast.estimators.network import Listeners, Options
+from forecast.estimators.prediction import evaluate_panel, predict_panel
+from forecast.estimators.setting import Wishes
+from forecast.evaluation import metrics
+from forecast.evaluation.comparison import mase_scales, verdict, winner
+from forecast.evaluation.intervals import check_quantiles
+from forecast.models import build_rnn
+from forecast.models.losses import POINT_LOSSES
+from forecast.report.progress import ProgressLine
+from forecast.training.fit import Progress
+
+
+class Forecaster(RegressorMixin, BaseEstimator):
+    """Recurrent network that forecasts one or many time series with calibrated intervals.
+
+    What is left at None is chosen from the table and listed in ``choices_``. The network is always
+    compared with simple baselines on rows it has not seen (``comparison_``); ``use="best"`` lets the
+    winner forecast.
+
+    Args:
+        horizon: Rows ahead to forecast; None: one season, or what the step suggests.
+        context: Rows the network sees; None: about four horizons or two seasons.
+        time: Name of the time column; None guesses.
+        id: Name of the column that tells series apart; None guesses.
+        target: Name or names of the columns to forecast; empty guesses.
+        known_future: Columns known over the horizon too (promotions, holidays); ``("none",)`` for none.
+        past_only: Columns known up to now only.
+        static: Columns constant within a series, numbers or text.
+        step: Distance between rows such as ``"h"`` or ``"MS"``; None infers it.
+        season: Rows of a season, 1 for none; None finds it.
+        cell: ``"rnn"`` (SimpleRNN), ``"lstm"`` or ``"gru"``.
+        units: Width of each recurrent layer.
+        layers: Number of recurrent layers.
+        bidirectional: Read the context in both directions.
+        dropout: Share of inputs dropped between layers and before the head.
+        recurrent_dropout: Share of the state dropped between steps (slow: leaves cuDNN).
+        activation: ``"tanh"``, ``"relu"`` or ``"leaky_relu"``.
+        start: First recurrent kernel: ``"orthogonal"``, or ``"identity"`` for ReLU.
+        anchor: Level subtracted from each window: ``"last"``, ``"mean"``, ``"season"`` or ``"none"``.
+        independent: Forecast each target from its own past; False lets targets inform each other.
+        skip: Linear path from context to horizon; None uses it for contexts up to 170 rows.
+        network: Your own ``f(shapes) -> keras.Model`` in place of the recurrent one.
+        quantiles: Levels to forecast beside the median; empty for a point forecast.
+        calibrate: Shift the quantiles so that they hold on windows that were not trained on.
+        use: ``"network"``, ``"best"`` (of the comparison) or a baseline's name.
+        loss: ``"auto"`` (pinball with quantiles, else absolute error), ``"mae"``, ``"mse"`` or ``"mixed"``.
+        epochs: Passes over the windows; None: three, but between 400 and 1,500 steps in all.
+        batch_size: Windows a step.
+        learning_rate: Highest rate; it warms up to it and falls to zero along a cosine.
+        patience: Epochs without a better validation loss before stopping.
+        clip: Largest gradient norm, None for no clipping.
+        holdout: Rows at each series' end kept for the comparison; 0 for none; None chooses.
+        refit: After the comparison, train once more with the held-out rows.
+        budget: Seconds of training at most, both fits together.
+        optimizer: A Keras optimiser in place of Adam.
+        callbacks: Further Keras callbacks.
+        short: Series shorter than a window: ``"error"``, ``"drop"`` or ``"pad"``; None pads them if the
+            context is chosen too, else refuses them.
+        duplicates: Two rows of one time: ``"error"``, ``"first"``, ``"last"``, ``"mean"`` or ``"sum"``.
+        timezone: Zone of local times, such as ``"Europe/Berlin"``.
+        date_format: How dates are written, such as ``"%d/%m/%Y"``.
+        snap: Round jittering times to the nearest step.
+        seed: Seed of weights, dropout and order; two fits are equal bit for bit on a CPU.
+        verbose: 1 prints progress and the comparison; 0 nothing.
+
+    Attributes:
+        model_: The trained ``keras.Model``: raw values in, raw values out.
+        history_: One row an epoch: loss, val_loss, learning_rate, gradient_norm, seconds.
+        comparison_: Methods beside each other on the held-out rows, best first; None without holdout.
+        choices_: What was chosen, with the flag or argument that changes it.
+
+    Example:
+        >>> import forecast
+        >>> table = forecast.load_dataset("air_passengers")
+        >>> model = forecast.Forecaster(horizon=12, context=24, units=8, epochs=1).fit(table)
+        >>> model.predict(horizon=3).columns.tolist()
+        ['month', 'forecast', 'q0.1', 'q0.9']
+    """
+
+    def __init__(
+        self,
+        horizon: int | None = None,
+        context: int | None = None,
+        *,
+        time: str | None = None,
+        id: str | None = None,
+        target: str | Sequence[str] = (),
+        known_future: Sequence[str] = (),
+        past_only: Sequence[str] = (),
+        static: Sequence[str] = (),
+        step: str | int | None = None,
+        season: int | None = None,
+        cell: str = "gru",
+        units: int = 64,
+        layers: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        activation: str = "tanh",
+        start: str = "orthogonal",
+        anchor: str = "last",
+        independent: bool = True,
+        skip: bool | None = None,
+        network: Callable[..., Any] | None = None,
+        quantiles: Sequence[float] = (0.1, 0.9),
+        calibrate: bool = True,
+        use: str = "network",
+        loss: str = "auto",
+        epochs: int | None = None,
+        batch_size: int = 64,
+        learning_rate: float = 2e-3,
+        patience: int = 10,
+        clip: float | None = 1.0,
+        holdout: int | None = None,
+        refit: bool = True,
+        budget: float | None = None,
+        optimizer: Any = None,
+        callbacks: Sequence[Any] = (),
+        short: str | None = None,
+        duplicates: str = "error",
+        timezone: str | None = None,
+        date_format: str | None = None,
+        snap: bool = False,
+        seed: int = 0,
+        verbose: int = 0,
+    ):
+        # Forty plain assignments: the constructor only stores, as scikit-learn's `clone` demands.
+        for name, value in list(locals().items()):
+            if name not in ("self", "__class__"):
+                setattr(self, name, value)
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        progress: Callable[[Progress], None] | None = None,
+        interrupted: Callable[[], bool] | None = None,
+        announce: Callable[[tuple[Choice, ...]], None] | None = None,
+    ) -> Forecaster:
+        """Learn from a table, or from arrays.
+
+        Args:
+            X: A table: a CSV or Parquet path, a DataFrame of any kind, a dict of columns, or one array of
+                values. With ``y``, an array of covariates known ahead, rows being steps.
+            y: Target array ``(rows,)`` or ``(rows, targets)``; None if ``X`` is a table.
+            progress: Called with a ``Progress`` after every batch.
+            interrupted: Asked after every batch; True ends training and keeps the best weights.
+            announce: Called with what was chosen, before training begins.
+
+        Raises:
+            InputError: The table or an argument is wrong.
+            TrainingDiverged: The loss became non-finite.
+        """
+        panel, contract, choices = self._first_panel(X, y)
+        options, wishes = self._options(), self._wishes(y is not None)
+        announce = _print_choices if self.verbose and announce is None else announce
+        if announce is not None:
+            announce(choices)
+        line = ProgressLine() if self.verbose and progress is None else None
+        listeners = Listeners(progress or line, interrupted, tuple(self.callbacks), announce)
+        self.fitted_: Fitted = fit_panel(panel, contract, options, wishes, listeners=listeners, refit=self.refit)
+        if line is not None:
+            line.close()
+        self.choices_ = choices + self.fitted_.choices
+        self.from_arrays_ = y is not None
+        if self.verbose and self.comparison_ is not None:
+            print(self.comparison_.to_string(index=False), self.verdict_, sep="\n")
+        return self
+
+    @property
+    def model_(self) -> Any:
+        """The trained Keras model."""
+        return self._fitted().network.model
+
+    @property
+    def history_(self) -> pd.DataFrame:
+        """One row an epoch of the final fit."""
+        return pd.DataFrame(self._fitted().network.record.history)
+
+    @property
+    def comparison_(self) -> pd.DataFrame | None:
+        """Methods beside each other on the held-out rows, best first."""
+        return self._fitted().comparison
+
+    @property
+    def verdict_(self) -> str:
+        """One sentence: whether the network beat the best baseline."""
+        table = self.comparison_
+        return "No rows were held out, so nothing was compared." if table is None else verdict(table)
+
+    def predict(
+        self,
+        X: Any = None,
+        horizon: int | None = None,
+        *,
+        quantiles: Sequence[float] | None = None,
+        use: str | None = None,
+    ) -> Any:
+        """Forecast the rows after the last observed target of each series.
+
+        Args:
+            X: A table with the history to continue (and known-future columns ahead); None continues the
+                training table. Where it is shorter than the context, stored history precedes it. After
+                ``fit(X, y)``: covariates of the next ``len(X)`` steps.
+            horizon: Rows ahead; None: as trained. Beyond that, forecasts are fed back.
+            quantiles: Levels among the trained ones; None gives all.
+            use: ``"network"``, ``"best"`` or a baseline's name; None: as constructed.
+
+        Returns:
+            A DataFrame: id, time, [target], ``forecast`` (the median), ``q0.1`` …; after ``fit(X, y)`` an
+            array ``(rows,)`` or ``(rows, targets)``.
+
+        Raises:
+            InputError: A column, history or known-future value is missing.
+        """
+        fitted = self._fitted()
+        levels = fitted.levels if quantiles is None else tuple(float(q) for q in quantiles)
+        contracts.check_levels(levels, fitted.levels)
+        method = self._method(self.use if use is None else use)
+        if horizon is not None:
+            check_positive(horizon=horizon)
+        if self.from_arrays_ and X is not None:
+            return self._predict_arrays(X, method)
+        panel = fitted.history if X is None else fitted.panel(contracts.as_table(X))
+        return predict_panel(fitted, panel, horizon, levels=levels, method=method)
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Return R² after ``fit(X, y)``; for a table, minus the MASE of its last ``horizon`` rows.
+
+        The rows of the table before those are the history; higher is better in both cases.
+        """
+        if y is not None:
+            return super().score(X, y, sample_weight)
+        fitted = self._fitted()
+        panel = fitted.contract.read(contracts.as_table(X))
+        horizon = fitted.setting.horizon
+        past = panel.cut(panel.ends - horizon)
+        found = predict_panel(fitted, past, horizon, levels=(), method=self._method(self.use), known=panel)
+        rows = panel.ends[:, None] - horizon + np.arange(horizon)
+        forecasts = found["forecast"].to_numpy().reshape(len(panel), -1, horizon).swapaxes(1, 2)
+        scales = mase_scales(panel, fitted.setting.season, panel.ends - horizon)
+        return -float(metrics.mase(panel.targets[rows], forecasts, scales[:, None, :]))
+
+    def evaluate(self, X: Any, *, windows: int = 100) -> pd.DataFrame:
+        """Compare the network and the baselines on a table's rows after the end of training.
+
+        Args:
+            X: A table with history and newer rows.
+            windows: Windows at most per series.
+
+        Returns:
+            The comparison, best first. ``attrs["in_sample"]`` is True if the table has no newer row; the
+            figures then flatter the network.
+        """
+        fitted = self._fitted()
+        return evaluate_panel(fitted, fitted.contract.read(contracts.as_table(X)), windows)
+
+    def plot(self, X: Any = None, horizon: int | None = None, *, ax: Any = None) -> Any:
+        """Draw history, forecast and intervals; return the Matplotlib axes or figure."""
+        from forecast.report.pictures import forecast_picture
+
+        fitted = self._fitted()
+        panel = fitted.history if X is None else fitted.panel(contracts.as_table(X))
+        table = predict_panel(fitted, panel, horizon, levels=fitted.levels, method=self._method(self.use))
+        return forecast_picture(panel, table, fitted.setting.season, ax=ax)
+
+    def save(self, path: Any) -> None:
+        """Write everything to one file (``.forecast``), atomically; ``load`` reads it."""
+        from forecast.estimators.saving import save_forecaster
+
+        save_forecaster(self, path)
+
+    @classmethod
+    def load(cls, path: Any, *, network: Callable[..., Any] | None = None) -> Forecaster:
+        """Read a file that ``save`` wrote. No code in the file is run.
+
+        Args:
+            path: The file.
+            network: The function that built the network, if it was not one of this package.
+
+        Raises:
+            ModelFileError: Missing, foreign, damaged or newer; four different messages.
+        """
+        from forecast.estimators.saving import load
+
+        loaded = load(path, network=network)
+        if not isinstance(loaded, cls):
+            raise ParameterError(f"{path} holds a {type(loaded).__name__}; read it with forecast.load.")
+        return loaded
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.regressor_tags.poor_score = True
+        tags.target_tags.multi_output = True
+        tags.target_tags.single_output = True
+        return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "fitted_")
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        if "fitted_" in state:
+            state["fitted_"] = state["fitted_"].frozen()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "fitted_" in state:
+            self.fitted_ = state["fitted_"].thawed(self._options())
+
+    def _fitted(self) -> Fitted:
+        check_is_fitted(self)
+        return self.fitted_
+
+    def _first_panel(self, X: Any, y: Any) -> tuple[Panel, contracts.Contract, tuple]:
+        if y is not None:
+            X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=np.float64)
+            names = tuple(str(n) for n in getattr(self, "feature_names_in_", [f"x{j}" for j in range(X.shape[1])]))
+            return *contracts.array_panel(X, np.asarray(y, np.float64), names), ()
+        target = (self.target,) if isinstance(self.target, str) else tuple(self.target)
+        roles = {"time": self.time, "id": self.id, "target": target}
+        roles |= {name: tuple(getattr(self, name)) for name in ("known_future", "past_only", "static")}
+        reading = {"duplicates": self.duplicates, "timezone": self.timezone, "date_format": self.date_format}
+        return contracts.first_panel(contracts.as_table(X), step=self.step, snapped=self.snap, reading=reading, roles=roles)
+
+    def _predict_arrays(self, X: Any, method: str) -> np.ndarray:
+        X = validate_data(self, X, reset=False, dtype=np.float64)
+        fitted = self.fitted_
+        panel = contracts.with_future(fitted.history, X)
+        table = predict_panel(fitted, panel, len(X), levels=(), method=method)
+        values = table["forecast"].to_numpy().reshape(-1, len(X)).T
+        return values[:, 0] if values.shape[1] == 1 else values
+
+    def _method(self, use: str) -> str:
+        if use != "best":
+            return use
+        table = self.comparison_
+        if table is None:
+            raise ParameterError("use='best' needs a comparison, and no rows were held out; fit with holdout.")
+        return winner(table)
+
+    def _wishes(self, arrays: bool) -> Wishes:
+        levels = self._levels()
+        return Wishes(
+            horizon=self.horizon,
+            context=self.context,
+            season=self.season,
+            holdout=0 if arrays and self.holdout is None else self.holdout,
+            short=self.short,
+            quantiles=levels,
+        )
+
+    def _levels(self) -> tuple[float, ...]:
+        wanted = tuple(self.quantiles)
+        return check_quantiles(sorted({*(float(q) for q in wanted), 0.5})) if wanted else ()
+
+    def _options(self) -> Options:
+        if self.loss not in ("auto", *POINT_LOSSES):
+            raise ParameterError(f"loss must be auto, {', '.join(POINT_LOSSES)}; got {self.loss!r}.")
+        if self.loss != "auto" and len(tuple(self.quantiles)):
+            raise ParameterError("A point loss forecasts no quantiles: pass quantiles=() with it, or loss='auto'.")
+        self._check_numbers()
+        names = ("cell", "units", "layers", "bidirectional", "dropout", "recurrent_dropout", "activation", "start")
+        model = {name: getattr(self, name) for name in (*names, "anchor", "independent", "skip", "seed")}
+        return Options(
+            model={} if self.network is not None else model,
+            builder=build_rnn if self.network is None else self.network,
+            quantiles=self._levels(),
+            loss="mae" if self.loss == "auto" else self.loss,
+            calibrate=self.calibrate,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            patience=self.patience,
+            clip=self.clip,
+            budget=self.budget,
+            optimizer=self.optimizer,
+            seed=self.seed,
+            wanted=tuple(float(q) for q in self.quantiles),
+        )
+
+    def _check_numbers(self) -> None:
+        check_positive(batch_size=self.batch_size, patience=self.patience)
+        if self.epochs is not None:
+            check_positive(epochs=self.epochs)
+        if not isinstance(self.seed, (int, np.integer)) or isinstance(self.seed, bool) or self.seed < 0:
+            raise ParameterError(f"seed must be a whole number of at least 0; got {self.seed!r}.")
+        for name in ("learning_rate", "clip", "budget"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, int | float | np.number) and 0 < value < np.inf):
+                raise ParameterError(f"{name} must be a positive number; got {value!r}.")
+
+
+def _print_choices(choices: tuple[Choice, ...]) -> None:
+    for choice in choices:
+        print(f"{choice.what}: {choice.value} ({choice.flag.lstrip('-').replace('-', '_')})")

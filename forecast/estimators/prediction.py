@@ -1,0 +1,140 @@
+"""Forecasts and comparisons of a fitted forecaster, as tables."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from forecast.data.panel import Panel
+from forecast.errors import ForecastWarning, InputError
+from forecast.estimators.baseline import baseline_ahead, check_history, check_method
+from forecast.estimators.contract import check_future, forecast_table
+from forecast.estimators.fitting import Fitted, hold_trial
+from forecast.estimators.rolling import forecast_ahead
+from forecast.evaluation.comparison import NETWORK, compare
+
+
+def predict_panel(
+    fitted: Fitted,
+    panel: Panel,
+    horizon: int | None,
+    *,
+    levels: tuple[float, ...],
+    method: str = NETWORK,
+    known: Panel | None = None,
+) -> pd.DataFrame:
+    """Forecast the rows after each series' last observed target.
+
+    Args:
+        fitted: The fitted forecaster.
+        panel: History, and known-future columns ahead.
+        horizon: Rows ahead, None as trained.
+        levels: Quantile levels to return.
+        method: ``"network"`` or a baseline.
+        known: Where known-future values ahead are found, if not in ``panel``.
+
+    Returns:
+        A long table (see ``contract.forecast_table``).
+    """
+    ahead = fitted.setting.horizon if horizon is None else horizon
+    if known is not None and panel.columns.known_future:
+        panel = _with_known(panel, known)
+    check_history(panel)
+    scales = fitted.scales_of(panel)
+    if method == NETWORK:
+        check_future(panel, ahead)
+        values = forecast_ahead(fitted.network, panel, ahead, scales)
+        have = fitted.network.shapes.quantiles or (0.5,)
+    else:
+        check_method(method, (NETWORK, "best"))
+        have = fitted.network.shapes.quantiles or (0.5,)
+        values = baseline_ahead(method, panel, ahead, fitted.setting, have, fitted.shifts.get(method), scales)
+    _tell_gaps(values, have, levels, fitted, ahead)
+    chosen = [have.index(level) for level in levels]
+    middle = have.index(0.5)
+    table = forecast_table(panel, values[..., [*chosen, middle]], levels, len(chosen))
+    table.attrs = {"method": method, "horizon": ahead}
+    return table
+
+
+def evaluate_panel(fitted: Fitted, panel: Panel, windows: int) -> pd.DataFrame:
+    """Compare network and baselines on the rows after training, or on the last rows if there are none newer.
+
+    Returns:
+        The comparison; ``attrs["in_sample"]`` says whether the rows were part of training, and
+        ``attrs["new_series"]`` counts series that training did not know.
+    """
+    setting = fitted.setting
+    trained = dict(zip(fitted.history.ids, fitted.history.times_at(fitted.history.ends), strict=True))
+    begin = panel.offsets[:-1]
+    first = begin.copy()
+    for i, name in enumerate(panel.ids):
+        if name in trained and panel.columns.time is not None:
+            times = panel.step.positions(pd.Index([trained[name]]), panel.starts[i])
+            newer = 0 if np.isnan(times[0]) else int(times[0])
+            first[i] = begin[i] + max(newer, 0)
+    first = np.maximum(first, begin + setting.context)
+    in_sample = not (panel.ends - first >= setting.horizon).any()
+    if in_sample:
+        first = np.maximum(panel.ends - max(setting.holdout, setting.horizon), begin + setting.context)
+    if not (panel.ends - first >= setting.horizon).any():
+        raise InputError(
+            f"No series of the table has {setting.context + setting.horizon} observed rows, which one window of "
+            f"context {setting.context} and horizon {setting.horizon} needs."
+        )
+    trial = hold_trial(fitted.network, panel, setting, first, most=windows)
+    table = compare(trial)
+    table.attrs |= {"in_sample": in_sample, "new_series": sum(name not in trained for name in panel.ids)}
+    return table
+
+
+def template_table(fitted: Fitted, horizon: int | None = None) -> pd.DataFrame:
+    """Return the rows to fill in before predicting: id, time, and empty known-future columns."""
+    ahead = fitted.setting.horizon if horizon is None else horizon
+    history = fitted.history
+    empty = np.full((len(history), ahead, 1, 1), np.nan)
+    table = forecast_table(history, empty, (), 0).drop(columns="forecast")
+    number = np.repeat(np.arange(len(history)), ahead)
+    row = history.ends[number] + np.tile(np.arange(ahead), len(history))
+    first = len(history.columns.target)
+    for j, name in enumerate(history.columns.known_future):
+        inside = row < history.offsets[number + 1]
+        table[name] = np.where(inside, history.values[np.where(inside, row, 0), first + j], np.nan)
+    for name in history.columns.static:
+        table[name] = history.static[name].to_numpy()[number]
+    return table
+
+
+def _with_known(panel: Panel, known: Panel) -> Panel:
+    """Put the known-future values of a longer panel of the same series behind a cut one."""
+    values = known.values.copy()
+    targets = len(panel.columns.target)
+    ends = known.offsets[:-1] + (panel.ends - panel.offsets[:-1])
+    future = np.arange(known.rows) >= np.repeat(ends, known.lengths)
+    values[future, :targets] = np.nan
+    values[future, targets + len(panel.columns.known_future) :] = np.nan
+    return replace(known, values=values)
+
+
+def _tell_gaps(values: np.ndarray, have: tuple, levels: tuple, fitted: Fitted, horizon: int) -> None:
+    """Warn about quantiles that could not be calibrated, and about those beyond the trained horizon."""
+    trained = fitted.setting.horizon
+    lost = [level for level in levels if np.isnan(values[..., have.index(level)]).all()]
+    if lost:
+        named = ", ".join(f"{q:g}" for q in lost)
+        warnings.warn(
+            f"Quantiles {named} are empty: too few calibration windows reach them. Ask for inner ones, such as "
+            "0.2 and 0.8, or give more rows.",
+            ForecastWarning,
+            stacklevel=4,
+        )
+    elif horizon > trained and levels:
+        warnings.warn(
+            f"Intervals beyond the trained horizon of {trained} rows are widened by rule, not calibrated.",
+            ForecastWarning,
+            stacklevel=4,
+        )
+

@@ -1,0 +1,288 @@
+"""Estimators as model files, and back."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import check_is_fitted
+
+import forecast
+from forecast.data.columns import Columns
+from forecast.data.encoding import StaticEncoder
+from forecast.data.frequency import Step
+from forecast.data.panel import Panel
+from forecast.data.table import Choice
+from forecast.errors import DamagedModelFile, InputError, ParameterError
+from forecast.estimators.baseline import Baseline, FittedBaseline, check_method
+from forecast.estimators.contract import Contract
+from forecast.estimators.fitting import Fitted
+from forecast.estimators.forecaster import Forecaster
+from forecast.estimators.network import Network
+from forecast.estimators.setting import Setting
+from forecast.evaluation.intervals import ConformalShift
+from forecast.modelfile import ModelFile, write_model
+from forecast.models import Shapes
+from forecast.training.fit import Record
+
+# Arguments that are code or live objects: they are not written.
+UNSAVED = ("network", "optimizer", "callbacks")
+
+
+def load(path: Any, *, network: Callable[..., Any] | None = None) -> Forecaster | Baseline:
+    """Read a model file: a ``Forecaster`` or a ``Baseline``. No code in the file is run.
+
+    Args:
+        path: File that ``save`` or ``forecast fit`` wrote.
+        network: The function that built the network, if it was not one of this package.
+
+    Raises:
+        ModelFileError: Missing, foreign, damaged or newer; four different messages.
+    """
+    file = ModelFile(path)
+    if file.description.get("own_network") and network is None:
+        raise ParameterError(f"{path} holds a network of your own: pass load(path, network=the function that built it).")
+    readers = {"forecaster": lambda: _forecaster(file, network), "baseline": lambda: _baseline(file)}
+    if file.description.get("kind") not in readers:
+        raise file.damaged("its kind is unknown")
+    try:
+        return readers[file.description["kind"]]()
+    except DamagedModelFile:
+        raise
+    except (InputError, KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, MemoryError) as error:
+        raise file.damaged("its description makes no sense") from error
+
+
+def save_forecaster(forecaster: Forecaster, path: Any) -> None:
+    """Write a fitted forecaster to one file."""
+    fitted = forecaster._fitted()
+    network = fitted.network
+    history, numbers = _packed(fitted.history)
+    description = {
+        "kind": "forecaster",
+        "versions": versions(),
+        "parameters": _parameters(forecaster),
+        "own_network": forecaster.network is not None,
+        "from_arrays": forecaster.from_arrays_,
+        "features": [str(n) for n in getattr(forecaster, "feature_names_in_", [])],
+        "contract": asdict(fitted.contract),
+        "setting": asdict(fitted.setting),
+        "shapes": asdict(network.shapes),
+        "encoder": asdict(network.encoder),
+        "record": asdict(network.record),
+        "wanted": list(fitted.wanted),
+        "choices": [asdict(choice) for choice in forecaster.choices_],
+        "comparison": _table(fitted.comparison),
+        "shifts": list(fitted.shifts),
+        "calibrated": network.shift is not None,
+        "rows": fitted.rows,
+        "history": history,
+    }
+    shifts = {"network": network.shift} if network.shift is not None else {}
+    numbers |= {"scales": fitted.scales} | _shift_numbers(shifts | fitted.shifts)
+    write_model(path, network.model, description, numbers)
+
+
+def save_baseline(baseline: Baseline, path: Any) -> None:
+    """Write a fitted baseline to one file."""
+    check_is_fitted(baseline)
+    fitted = baseline.fitted_
+    history, numbers = _packed(fitted.history)
+    description = {
+        "kind": "baseline",
+        "versions": versions(),
+        "parameters": _parameters(baseline),
+        "from_arrays": baseline.from_arrays_,
+        "features": int(getattr(baseline, "n_features_in_", 0)),
+        "contract": asdict(fitted.contract),
+        "setting": asdict(fitted.setting),
+        "wanted": list(fitted.wanted),
+        "levels": list(fitted.levels),
+        "calibrated": fitted.shift is not None,
+        "history": history,
+    }
+    numbers |= {"scales": fitted.scales} | _shift_numbers({"baseline": fitted.shift} if fitted.shift else {})
+    write_model(path, None, description, numbers)
+
+
+def versions() -> dict[str, str]:
+    """Versions of this package and of what it stands on."""
+    found = {"keras-forecast": forecast.__version__, "python": platform.python_version()}
+    return found | {
+        "keras": keras.__version__,
+        "backend": keras.config.backend(),
+        "numpy": np.__version__,
+        "pandas": pd.__version__,
+    }
+
+
+def _forecaster(file: ModelFile, builder: Callable[..., Any] | None) -> Forecaster:
+    described, numbers = file.description, file.numbers()
+    forecaster = Forecaster(**_tuples(described["parameters"]), network=builder)
+    options = forecaster._options()
+    shapes = Shapes(**_tuples(described["shapes"]))
+    contract = _contract(described["contract"])
+    history = _unpacked(described["history"], numbers, contract)
+    _check_sizes(shapes, history)
+    model = options.builder(shapes, **options.model)
+    file.load_weights(model)
+    levels = shapes.quantiles
+    trained = Network(
+        model=model,
+        shapes=shapes,
+        encoder=_encoder(described["encoder"]),
+        shift=_shift("network", numbers, levels) if described["calibrated"] else None,
+        record=Record(**described["record"]),
+    )
+    forecaster.choices_ = tuple(Choice(**choice) for choice in described["choices"])
+    forecaster.from_arrays_ = bool(described["from_arrays"])
+    if forecaster.from_arrays_:
+        forecaster.n_features_in_ = shapes.known_future
+        if described["features"]:
+            forecaster.feature_names_in_ = np.array(described["features"], dtype=object)
+    forecaster.fitted_ = Fitted(
+        contract=contract,
+        setting=Setting(**described["setting"]),
+        network=trained,
+        history=history,
+        scales=numbers["scales"],
+        wanted=tuple(described["wanted"]),
+        comparison=_untable(described["comparison"]),
+        shifts={name: _shift(name, numbers, levels or (0.5,)) for name in described["shifts"]},
+        choices=(),
+        rows=int(described["rows"]),
+    )
+    return forecaster
+
+
+def _baseline(file: ModelFile) -> Baseline:
+    described, numbers = file.description, file.numbers()
+    baseline = Baseline(**_tuples(described["parameters"]))
+    check_method(baseline.method)
+    contract = _contract(described["contract"])
+    levels = tuple(described["levels"])
+    baseline.from_arrays_ = bool(described["from_arrays"])
+    if baseline.from_arrays_:
+        baseline.n_features_in_ = int(described["features"])
+    baseline.fitted_ = FittedBaseline(
+        contract=contract,
+        setting=Setting(**described["setting"]),
+        history=_unpacked(described["history"], numbers, contract),
+        scales=numbers["scales"],
+        wanted=tuple(described["wanted"]),
+        levels=levels,
+        shift=_shift("baseline", numbers, levels) if described["calibrated"] else None,
+    )
+    return baseline
+
+
+def _packed(history: Panel) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Split a panel into what JSON holds and what arrays hold."""
+    stamps = isinstance(history.starts, pd.DatetimeIndex)
+    described = {
+        "ids": list(history.ids),
+        "zone": _zone(history.starts),
+        "static": {name: [_plain(v) for v in history.static[name]] for name in history.columns.static},
+        "fingerprint": hashlib.sha256(history.values.tobytes()).hexdigest(),
+    }
+    numbers = {
+        "history": history.values,
+        "offsets": history.offsets,
+        "present": history.present,
+        "starts": pd.DatetimeIndex(history.starts).as_unit("ns").asi8 if stamps else np.asarray(history.starts),
+    }
+    return described, numbers
+
+
+def _unpacked(described: dict[str, Any], numbers: dict[str, np.ndarray], contract: Contract) -> Panel:
+    starts: pd.Index = pd.Index(numbers["starts"])
+    if contract.step.kind != "integer":
+        starts = pd.DatetimeIndex(numbers["starts"].astype("datetime64[ns]"))
+        if described["zone"] is not None:
+            starts = starts.tz_localize("UTC").tz_convert(described["zone"])
+    return Panel(
+        values=numbers["history"],
+        offsets=numbers["offsets"],
+        ids=tuple(described["ids"]),
+        starts=starts,
+        step=contract.step,
+        columns=contract.columns,
+        static=pd.DataFrame(described["static"], index=range(len(described["ids"]))),
+        present=numbers["present"],
+    )
+
+
+def _check_sizes(shapes: Shapes, history: Panel) -> None:
+    """Refuse sizes that would ask for absurd memory before anything is built."""
+    columns = history.columns
+    told = (shapes.targets, shapes.known_future, shapes.past_only)
+    seen = (len(columns.target), len(columns.known_future), len(columns.past_only))
+    if told != seen or history.values.shape[1] != sum(seen) or len(history.offsets) != len(history.ids) + 1:
+        raise ValueError
+    if max(shapes.context, shapes.horizon, shapes.season) > 1_000_000 or shapes.context * shapes.horizon > 10**9:
+        raise ValueError
+
+
+def _contract(described: dict[str, Any]) -> Contract:
+    columns = Columns(**_tuples(described["columns"]))
+    reading = tuple((k, v) for k, v in described["reading"])
+    return Contract(columns, Step(**described["step"]), reading, bool(described["snapped"]))
+
+
+def _encoder(described: dict[str, Any]) -> StaticEncoder:
+    numbers = tuple((str(n), float(m), float(s)) for n, m, s in described["numbers"])
+    return StaticEncoder(numbers, tuple((str(n), tuple(map(str, v))) for n, v in described["categories"]))
+
+
+def _shift(name: str, numbers: dict[str, np.ndarray], levels: tuple[float, ...]) -> ConformalShift:
+    return ConformalShift(levels, numbers[f"shift {name}"], numbers[f"counts {name}"])
+
+
+def _shift_numbers(shifts: dict[str, ConformalShift]) -> dict[str, np.ndarray]:
+    numbers: dict[str, np.ndarray] = {}
+    for name, shift in shifts.items():
+        numbers |= {f"shift {name}": shift.shift, f"counts {name}": shift.counts}
+    return numbers
+
+
+def _parameters(estimator: Any) -> dict[str, Any]:
+    return {k: _plain(v) for k, v in estimator.get_params(deep=False).items() if k not in UNSAVED}
+
+
+def _table(table: pd.DataFrame | None) -> dict[str, Any] | None:
+    if table is None:
+        return None
+    rows = {str(name): [_plain(v) for v in table[name]] for name in table.columns}
+    return {"columns": rows, "attrs": {k: _plain(v) for k, v in table.attrs.items()}}
+
+
+def _untable(described: dict[str, Any] | None) -> pd.DataFrame | None:
+    if described is None:
+        return None
+    table = pd.DataFrame(described["columns"])
+    table.attrs = dict(described["attrs"])
+    return table
+
+
+def _tuples(described: dict[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in described.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Turn NumPy scalars and sequences into what JSON holds."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_plain(v) for v in value]
+    return value
+
+
+def _zone(starts: pd.Index) -> str | None:
+    zone = starts.tz if isinstance(starts, pd.DatetimeIndex) else None
+    return None if zone is None else str(zone)

@@ -1,0 +1,194 @@
+"""One table that sets methods side by side on the same windows, and the sentence that goes with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from forecast.data.panel import Panel
+from forecast.data.windows import Windows
+from forecast.evaluation import metrics
+from forecast.evaluation.averaging import seasonal_scale
+from forecast.evaluation.baselines import COMPARISON, rolling
+from forecast.evaluation.intervals import ConformalShift, conformal_scores
+
+# Baselines look at no more than this many rows before the first origin: what lies further back
+# changes none of them noticeably and costs time on long series.
+MEMORY = 2_000
+NETWORK = "network"
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What methods forecast for the same windows.
+
+    Args:
+        windows: The windows; their actuals are the truth.
+        levels: Quantile levels of the forecasts, the median among them.
+        forecasts: By method, float64 ``(windows, horizon, targets, levels)``.
+        yardsticks: MASE scale per series and target, NaN where the history is constant.
+        season: Rows of a season, used by the yardsticks.
+    """
+
+    windows: Windows
+    levels: tuple[float, ...]
+    forecasts: dict[str, np.ndarray]
+    yardsticks: np.ndarray
+    season: int
+
+
+def memory_of(season: int) -> int:
+    """Rows that a baseline remembers: 2,000, or ten seasons if those are more."""
+    return max(MEMORY, 10 * season)
+
+
+def baseline_forecasts(name: str, windows: Windows, season: int) -> np.ndarray:
+    """Point forecasts of a baseline for every window, float64 ``(windows, horizon, targets)``."""
+    panel, targets = windows.panel, len(windows.panel.columns.target)
+    result = np.empty((len(windows), windows.horizon, targets))
+    for i in np.unique(windows.series):
+        chosen = np.flatnonzero(windows.series == i)
+        origins = windows.origins[chosen]
+        begin = max(int(panel.offsets[i]), int(origins.min()) - memory_of(season))
+        history = panel.targets[begin : origins.max()]
+        for j in range(targets):
+            result[chosen, :, j] = rolling(name, history[:, j], origins - begin, windows.horizon, season)
+    return result
+
+
+def calibrated_baseline(
+    name: str, windows: Windows, calibration: Windows | None, levels: tuple[float, ...], season: int
+) -> np.ndarray:
+    """Quantile forecasts of a baseline, calibrated on earlier windows: ``(windows, horizon, targets, levels)``.
+
+    Without calibration windows every level but the median is NaN.
+    """
+    shift = baseline_shift(name, calibration, levels, season)
+    point = baseline_forecasts(name, windows, season)
+    if shift is None:
+        return np.where(np.array(levels) == 0.5, point[..., None], np.nan)
+    return shift.apply_point(point, windows.scales[windows.series][:, None, :])
+
+
+def baseline_shift(
+    name: str, calibration: Windows | None, levels: tuple[float, ...], season: int
+) -> ConformalShift | None:
+    """Learn the calibration of a baseline's quantiles; None without windows."""
+    if calibration is None or not len(calibration):
+        return None
+    actual = calibration.actual(np.arange(len(calibration)))
+    point = baseline_forecasts(name, calibration, season)
+    scores = conformal_scores(actual, point, calibration.scales[calibration.series][:, None, :])
+    return ConformalShift.fit(scores, levels)
+
+
+def mase_scales(panel: Panel, season: int, stop: np.ndarray) -> np.ndarray:
+    """In-sample mean absolute seasonal error per series and target, NaN where it is zero or unknown."""
+    scales = np.full((len(panel), len(panel.columns.target)), np.nan)
+    for i, begin in enumerate(panel.offsets[:-1]):
+        history = panel.targets[begin : stop[i]]
+        lag = season if len(history) > season else 1
+        if len(history) > lag:
+            scales[i] = seasonal_scale(history, lag, axis=0)
+    return np.where(scales > 0, scales, np.nan)
+
+
+def compare(trial: Trial) -> pd.DataFrame:
+    """Score every method on every window, step and target.
+
+    Returns:
+        One row a method, best MASE first: ``method, MAE, RMSE, MASE, sMAPE`` (0 to 200), ``coverage``
+        of the widest interval, ``skill`` (1 - MASE / MASE of the best baseline; 0 for that baseline).
+        Targets that were not observed are left out; series with a constant history are left out of
+        MASE and skill. ``attrs`` holds ``points``, ``missing``, ``windows``, ``season``, ``level``
+        (of the interval) and ``constant`` (points left out of MASE).
+    """
+    windows = trial.windows
+    actual = windows.actual(np.arange(len(windows)))
+    scales = np.broadcast_to(trial.yardsticks[windows.series][:, None, :], actual.shape)
+    scaled = np.where(np.isnan(scales), np.nan, actual)
+    middle, lower, upper = _places(trial.levels)
+    rows = []
+    for name, forecast in trial.forecasts.items():
+        point = forecast[..., middle]
+        row = {"method": name, "MAE": metrics.mae(actual, point), "RMSE": metrics.rmse(actual, point)}
+        row["MASE"] = metrics.mase(scaled, point, np.where(np.isnan(scales), 1.0, scales))
+        row["sMAPE"] = metrics.smape(actual, point)
+        covered = lower != upper
+        row["coverage"] = (
+            metrics.coverage(actual, forecast[..., lower], forecast[..., upper]) if covered else np.nan
+        )
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    criterion = "MASE" if table["MASE"].notna().any() else "MAE"
+    best = table.loc[table["method"] != NETWORK, criterion].min()
+    table["skill"] = 1 - table[criterion] / best if best > 0 else np.nan
+    table = table.sort_values(criterion, kind="stable", ignore_index=True)
+    table.attrs = {
+        "points": int((~np.isnan(actual)).sum()),
+        "missing": int(np.isnan(actual).sum()),
+        "constant": int((np.isnan(scaled) & ~np.isnan(actual)).sum()),
+        "windows": len(windows),
+        "series": len(np.unique(windows.series)),
+        "season": trial.season,
+        "level": round(trial.levels[upper] - trial.levels[lower], 6) if lower != upper else None,
+        "criterion": criterion,
+    }
+    return table
+
+
+def winner(table: pd.DataFrame) -> str:
+    """Return the best method of a comparison: the one on top."""
+    return str(table["method"].iloc[0])
+
+
+def verdict(table: pd.DataFrame) -> str:
+    """Say in one sentence whether the network beat the best baseline.
+
+    Example:
+        >>> table = pd.DataFrame({"method": ["theta", "network"], "MASE": [0.8, 1.0]})
+        >>> table.attrs["criterion"] = "MASE"
+        >>> verdict(table)
+        'theta beats the network: its MASE is 20.0 % lower (0.800 against 1.000).'
+    """
+    criterion = table.attrs.get("criterion", "MASE")
+    scores = table.set_index("method")[criterion]
+    baselines = scores.drop(NETWORK, errors="ignore")
+    rival = str(baselines.idxmin())
+    if NETWORK not in scores:
+        return f"{rival} is the best baseline ({criterion} {baselines[rival]:.3f})."
+    ours, theirs = float(scores[NETWORK]), float(baselines[rival])
+    figures = f"({min(ours, theirs):.3f} against {max(ours, theirs):.3f})"
+    if ours == theirs or not np.isfinite(ours + theirs) or max(ours, theirs) == 0:
+        return f"The network and the best baseline, {rival}, are level ({criterion} {ours:.3f} and {theirs:.3f})."
+    share = 100 * (1 - min(ours, theirs) / max(ours, theirs))
+    if ours < theirs:
+        return (
+            f"The network beats the best baseline, {rival}: its {criterion} is {share:.1f} % lower {figures}."
+        )
+    return f"{rival} beats the network: its {criterion} is {share:.1f} % lower {figures}."
+
+
+def compare_with_baselines(
+    windows: Windows,
+    calibration: Windows | None,
+    levels: tuple[float, ...],
+    season: int,
+    stop: np.ndarray,
+    network: np.ndarray | None,
+) -> Trial:
+    """Forecast the windows with every baseline and set them beside the network's forecasts."""
+    forecasts = {} if network is None else {NETWORK: network}
+    for name in COMPARISON:
+        if name == "seasonal-naive" and season == 1:
+            continue
+        forecasts[name] = calibrated_baseline(name, windows, calibration, levels, season)
+    return Trial(windows, levels, forecasts, mase_scales(windows.panel, season, stop), season)
+
+
+def _places(levels: tuple[float, ...]) -> tuple[int, int, int]:
+    """Return the places of the median (or the level nearest to it) and of the two outermost levels."""
+    middle = min(range(len(levels)), key=lambda i: abs(levels[i] - 0.5))
+    return middle, 0, len(levels) - 1
