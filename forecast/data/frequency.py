@@ -302,7 +302,7 @@ def _infer_calendar(wall: pd.DatetimeIndex, same: np.ndarray, typical: int) -> S
         monthly = _infer_months(wall, same)
         if monthly is not None:
             return monthly
-    if _mode(days) == 1 and wall.dayofweek.max() <= 4 and (days == 3).sum() >= 0.1 * len(days):
+    if _mode(days) == 1 and wall.day_of_week.max() <= 4 and (days == 3).sum() >= 0.1 * len(days):
         return Step("business", 1)
     step = _mode(days)
     return Step("day", step if _off_grid(days, step) <= 0.02 else int(np.gcd.reduce(days)))
