@@ -83,16 +83,16 @@ class Step:
             return _whole(distance, self.count)
         stamps, origin = pd.DatetimeIndex(times).as_unit("ns"), pd.Timestamp(start).as_unit("ns")  # type: ignore[arg-type]
         if self.kind == "tick":
-            return _whole(stamps.asi8 - origin.value, self.count)
+            return _steps_between(stamps.asi8, origin.value, self.count)
         stamps, origin = _local(stamps), origin.tz_localize(None)
-        days = _whole(stamps.asi8 - origin.value, DAY)
+        days = _steps_between(stamps.asi8, origin.value, DAY)
         if self.kind == "day":
             return _whole(days, self.count)
         if self.kind == "business":
             return _business_positions(days, origin)
         months = (stamps.year - origin.year) * 12 + stamps.month - origin.month
         right_day = stamps.day.to_numpy() == np.minimum(self.day, stamps.days_in_month.to_numpy())
-        same_clock = (stamps.asi8 - origin.value) % DAY == 0
+        same_clock = stamps.asi8 % DAY == origin.value % DAY
         return np.where(right_day & same_clock, _whole(months.to_numpy(), self.count), np.nan)
 
     def times(self, start: object, n: int) -> pd.Index:
@@ -325,6 +325,11 @@ def _mode(values: np.ndarray) -> int:
 
 def _off_grid(distances: np.ndarray, step: int) -> float:
     return float((distances % step != 0).mean())
+
+
+def _steps_between(times: np.ndarray, start: int, unit: int) -> np.ndarray:
+    # Quotients are subtracted, not times: nanoseconds between 1700 and 2000 overflow 64 bits.
+    return np.where(times % unit == start % unit, times // unit - start // unit, np.nan)
 
 
 def _whole(distance: np.ndarray, unit: int) -> np.ndarray:

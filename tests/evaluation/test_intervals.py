@@ -1,0 +1,270 @@
+"""Conformal calibration: ranks by hand, coverage on exchangeable data, no crossing, honest gaps."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from forecast.errors import ParameterError
+from forecast.evaluation.intervals import (
+    ConformalShift,
+    check_quantiles,
+    conformal_rank,
+    conformal_scores,
+    coverage_table,
+    smallest_n,
+)
+
+NAN = float("nan")
+LEVELS = (0.025, 0.1, 0.5, 0.9, 0.975)
+
+
+def _random(seed, *shape):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+# ---- ranks --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text", ["0.01", "0.025", "0.05", "0.1", "0.35", "0.55", "0.8", "0.9", "0.95", "0.975", "0.99"]
+)
+def test_rank_is_exact_for_decimal_levels(text):
+    level = Fraction(text)
+    n = np.arange(0, 3000)
+    exact = [
+        math.ceil((k + 1) * level) if level > Fraction(1, 2) else math.floor((k + 1) * level)
+        for k in n.tolist()
+    ]
+    np.testing.assert_array_equal(conformal_rank(n, float(text)), exact)
+    assert conformal_rank(19, float(text)) == exact[19] and type(conformal_rank(19, 0.9)) is int
+
+
+@pytest.mark.parametrize("level", [0.01, 0.025, 0.1, 1 - 0.9, 0.3, 0.7, 0.9, 0.975, 0.99])
+def test_smallest_n_is_where_the_rank_first_exists(level):
+    n = np.arange(0, 200)
+    rank = conformal_rank(n, level)
+    assert smallest_n(level) == n[(rank >= 1) & (rank <= n)][0]
+
+
+def test_lower_and_upper_ranks_mirror_each_other():
+    for n in range(1, 200):
+        for level in (0.55, 0.8, 0.9, 0.975):
+            assert conformal_rank(n, 1 - level) == n + 1 - conformal_rank(n, level)
+
+
+# ---- fitting ------------------------------------------------------------------------------------
+
+
+def test_the_correction_by_hand():
+    # Nine scores; 80 % central: ranks floor(10 * 0.1) = 1 and ceil(10 * 0.9) = 9, the extremes.
+    scores = np.array([4.0, -2.0, 0.5, 7.0, -1.0, 3.0, 2.0, -6.0, 1.0])[:, None]
+    shift = ConformalShift.fit(scores, (0.1, 0.3, 0.5, 0.7, 0.9))
+    # Ranks 3 and 7 for 30 % and 70 %: sorted -6 -2 -1 .5 1 2 3 4 7.
+    np.testing.assert_array_equal(shift.shift, [[-6.0, -1.0, 0.0, 3.0, 7.0]])
+    assert shift.unreachable == () and shift.needed == 9
+    np.testing.assert_array_equal(shift.counts, np.full((1, 5), 9))
+    # One score fewer: rank ceil(9 * 0.9) = 9 of 8 does not exist. The uncorrected quantile would be made up.
+    short = ConformalShift.fit(scores[:8], (0.1, 0.3, 0.5, 0.7, 0.9))
+    assert short.unreachable == (0.1, 0.9) and short.needed == 9
+    np.testing.assert_array_equal(np.isnan(short.shift[0]), [True, False, False, False, True])
+
+
+def test_missing_scores_are_not_counted_per_step():
+    scores = _random(0, 12, 3)
+    scores[:4, 1] = NAN
+    scores[:, 2] = NAN
+    shift = ConformalShift.fit(scores, (0.1, 0.5, 0.9))
+    np.testing.assert_array_equal(shift.counts[:, 0], [12, 8, 0])
+    assert shift.unreachable == (0.1, 0.9)
+    np.testing.assert_array_equal(np.isnan(shift.shift[:, 2]), [False, True, True])
+    np.testing.assert_array_equal(shift.shift[:, 1], 0.0)
+    # Where a missing score stands among the windows does not matter.
+    np.testing.assert_array_equal(ConformalShift.fit(scores[::-1], (0.1, 0.5, 0.9)).shift, shift.shift)
+
+
+def test_no_window_at_all_reaches_nothing():
+    shift = ConformalShift.fit(np.empty((0, 4)), (0.1, 0.5, 0.9))
+    assert shift.unreachable == (0.1, 0.9) and shift.shift.shape == (4, 3)
+
+
+def test_steps_and_targets_are_calibrated_on_their_own():
+    scores = _random(1, 40, 5, 2) * np.arange(1, 11).reshape(5, 2)
+    together = ConformalShift.fit(scores, LEVELS)
+    assert together.shift.shape == (5, 2, 5)
+    for step in range(5):
+        for target in range(2):
+            alone = ConformalShift.fit(scores[:, [step], target], LEVELS)
+            np.testing.assert_array_equal(together.shift[step, target], alone.shift[0])
+
+
+def test_quantile_scores_use_their_own_level():
+    actual, base = _random(2, 60, 4), np.sort(_random(3, 60, 4, 5), axis=-1)
+    scores = conformal_scores(actual, base)
+    shift = ConformalShift.fit(scores, LEVELS, per_quantile=True)
+    ordered = np.sort(actual[:, 2] - base[:, 2, 3])
+    assert shift.shift[2, 3] == ordered[math.ceil(61 * 0.9) - 1]
+    assert np.all(shift.shift[:, 2] == 0.0)
+
+
+def test_scores_are_errors_over_the_scale():
+    actual = np.array([[1.0, NAN], [4.0, 6.0]])
+    np.testing.assert_array_equal(conformal_scores(actual, np.ones((2, 2)), 2.0), [[0.0, NAN], [1.5, 2.5]])
+    by_series = conformal_scores(actual, np.ones((2, 2)), np.array([[0.0], [5.0]]))
+    np.testing.assert_array_equal(by_series, [[NAN, NAN], [0.6, 1.0]])
+    assert conformal_scores(actual, np.ones((2, 2, 3)), np.array([[1.0], [5.0]])).shape == (2, 2, 3)
+
+
+# ---- applying -----------------------------------------------------------------------------------
+
+
+def test_point_and_quantile_application_agree():
+    shift = ConformalShift.fit(_random(4, 100, 6), LEVELS)
+    point = _random(5, 3, 6)
+    scale = np.array([[1.0], [0.0], [10.0]])
+    got = shift.apply_point(point, scale)
+    np.testing.assert_allclose(got, point[..., None] + scale[..., None] * shift.shift)
+    np.testing.assert_array_equal(
+        got[1], np.repeat(point[1][:, None], 5, axis=1)
+    )  # constant history: no width
+    np.testing.assert_array_equal(shift.apply(np.repeat(point[..., None], 5, axis=-1), scale), got)
+
+
+@pytest.mark.parametrize("levels", [LEVELS, (0.1, 0.3, 0.7, 0.9), (0.5,), (0.6, 0.9)])
+def test_quantiles_never_cross_and_the_median_stays(levels):
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        # Wild base quantiles, crossing each other, and biased calibration errors.
+        base = rng.normal(size=(20, 3, len(levels))) * 5
+        scores = rng.normal(size=(60, 3, len(levels))) + rng.normal() * 3
+        got = ConformalShift.fit(scores, levels, per_quantile=True).apply(base, 2.0)
+        assert np.isfinite(got).all() and np.all(np.diff(got, axis=-1) >= 0)
+        if 0.5 in levels:
+            np.testing.assert_array_equal(got[..., levels.index(0.5)], base[..., levels.index(0.5)])
+
+
+def test_unreachable_levels_stay_missing_and_the_rest_is_sorted_around_them():
+    shift = ConformalShift.fit(_random(6, 12, 4), LEVELS)
+    assert shift.unreachable == (0.025, 0.975) and shift.needed == 39
+    base = _random(7, 10, 4, 5)
+    before = base.copy()
+    got = shift.apply(base)
+    np.testing.assert_array_equal(base, before)
+    assert np.isnan(got[..., [0, 4]]).all()
+    inner = got[..., 1:4]
+    assert np.isfinite(inner).all() and np.all(np.diff(inner, axis=-1) >= 0)
+    np.testing.assert_array_equal(inner[..., 1], base[..., 2])
+
+
+def test_a_missing_forecast_stays_missing():
+    shift = ConformalShift.fit(_random(8, 60, 2), (0.1, 0.5, 0.9))
+    got = shift.apply_point([[NAN, 1.0]])
+    np.testing.assert_array_equal(np.isnan(got), [[[True] * 3, [False] * 3]])
+
+
+# ---- coverage -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("lower", "upper"), [(0.1, 0.9), (0.025, 0.975)])
+@pytest.mark.parametrize("windows", [39, 60, 199])
+def test_central_intervals_cover_what_they_claim(lower, upper, windows):
+    """2,000 exchangeable repetitions, each calibrated anew; skewed errors, of another size at each step."""
+    rng = np.random.default_rng(windows)
+    horizon, repetitions = 3, 2000
+    spread = np.array([1.0, 2.0, 7.0])
+    errors = (rng.lognormal(size=(repetitions, windows + 1, horizon)) - 1.0) * spread
+    actual = errors[:, -1]
+    bounds = [
+        ConformalShift.fit(one[:-1], (lower, 0.5, upper)).apply_point(np.zeros(horizon))[:, [0, 2]]
+        for one in errors
+    ]
+    low, high = np.moveaxis(np.array(bounds), -1, 0)
+    table = coverage_table(actual, low, high)
+    nominal = upper - lower
+    # The (n + 1) correction promises at least the nominal share, at most 2 / (n + 1) more.
+    exact = (conformal_rank(windows, upper) - conformal_rank(windows, lower)) / (windows + 1)
+    assert nominal - 1e-9 <= exact <= nominal + 2 / (windows + 1)
+    assert np.all(np.abs(table.coverage - exact) < 0.02)
+    assert abs(table.overall - nominal) < 0.02 + (exact - nominal)
+    assert np.all(np.diff(table.width) > 0)
+
+
+def test_a_median_outside_the_interval_only_widens_it():
+    rng = np.random.default_rng(4)
+    errors = rng.normal(size=(2000, 60, 1)) + 3.0  # forecasts far too low; the median is not corrected
+    got = np.array([ConformalShift.fit(e[:-1], (0.1, 0.5, 0.9)).apply_point([0.0])[0] for e in errors])
+    actual = errors[:, -1, 0]
+    assert np.all(got[:, 0] == 0.0)
+    assert abs(np.mean(actual > got[:, 2]) - 0.1) < 0.02
+    assert np.mean((got[:, 0] <= actual) & (actual <= got[:, 2])) > 0.85
+
+
+def test_each_side_misses_its_own_share():
+    rng = np.random.default_rng(1)
+    errors = rng.exponential(size=(2000, 100, 1))
+    bounds = np.array([ConformalShift.fit(e[:-1], (0.1, 0.9)).apply_point([0.0])[0] for e in errors])
+    actual = errors[:, -1, 0]
+    assert abs(np.mean(actual < bounds[:, 0]) - 0.1) < 0.02
+    assert abs(np.mean(actual > bounds[:, 1]) - 0.1) < 0.02
+
+
+def test_quantile_forecasts_that_are_too_narrow_are_widened():
+    rng = np.random.default_rng(2)
+    base = np.tile([-0.1, 0.0, 0.1], (2000, 1, 1))  # claims 80 %, holds about 8 % of normal errors
+    actual = rng.normal(size=(2000, 1))
+    scores = conformal_scores(actual[:1000], base[:1000])
+    got = ConformalShift.fit(scores, (0.1, 0.5, 0.9), per_quantile=True).apply(base[1000:])
+    assert coverage_table(actual[1000:], base[1000:, :, 0], base[1000:, :, 2]).overall < 0.12
+    assert abs(coverage_table(actual[1000:], got[..., 0], got[..., 2]).overall - 0.8) < 0.04
+
+
+def test_pooled_series_of_different_scale_cover_alike():
+    rng = np.random.default_rng(3)
+    scale = 10.0 ** rng.uniform(-2, 3, size=(50, 1, 1))
+    errors = rng.normal(size=(50, 40, 2)) * scale
+    past, future = errors[:, :20].reshape(-1, 2), errors[:, 20:].reshape(-1, 2)
+    rows = np.repeat(scale[:, 0], 20, axis=0)
+    shift = ConformalShift.fit(conformal_scores(past, np.zeros_like(past), rows), (0.1, 0.5, 0.9))
+    got = shift.apply_point(np.zeros_like(future), rows)
+    covered = ((got[..., 0] <= future) & (future <= got[..., 2])).reshape(50, 20, 2)
+    assert abs(covered.mean() - 0.8) < 0.03
+    small, large = covered[scale[:, 0, 0] < 1].mean(), covered[scale[:, 0, 0] > 100].mean()
+    assert abs(small - large) < 0.08
+
+
+def test_coverage_table_counts_what_it_saw():
+    actual = np.array([[[1.0, 2.0], [NAN, 5.0]], [[0.0, 9.0], [NAN, NAN]], [[1.0, 1.0], [1.0, 1.0]]])
+    table = coverage_table(actual, np.zeros_like(actual), np.full_like(actual, 4.0))
+    np.testing.assert_array_equal(table.step, [1, 2])
+    np.testing.assert_array_equal(table.counted, [6, 3])
+    np.testing.assert_allclose(table.coverage, [5 / 6, 2 / 3])
+    np.testing.assert_allclose(table.width, [4.0, 4.0])
+    assert table.overall == pytest.approx(7 / 9)
+
+
+# ---- refusals -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bad", [(), (0.0, 0.5), (0.5, 1.0), (0.9, 0.1), (0.1, 0.1), (NAN,), (10, 90)])
+def test_levels_must_ascend_inside_the_unit_interval(bad):
+    with pytest.raises(ParameterError, match="--quantiles"):
+        check_quantiles(bad)
+    with pytest.raises(ParameterError, match="--quantiles"):
+        ConformalShift.fit(np.ones((5, 2)), bad)
+
+
+def test_shapes_must_fit():
+    with pytest.raises(ParameterError, match=r"scores have shape \(5,\)"):
+        ConformalShift.fit(np.ones(5), (0.1, 0.9))
+    with pytest.raises(ParameterError, match="then 2 quantiles"):
+        ConformalShift.fit(np.ones((5, 2, 3)), (0.1, 0.9), per_quantile=True)
+    with pytest.raises(ParameterError, match="one more axis"):
+        conformal_scores(np.ones((5, 2)), np.ones((5, 3)))
+    with pytest.raises(ParameterError, match=r"scale has shape \(5,\)"):
+        conformal_scores(np.ones((5, 5)), np.ones((5, 5)), np.ones(5))
+    shift = ConformalShift.fit(np.ones((30, 4)), (0.1, 0.9))
+    with pytest.raises(ParameterError, match=r"must end in \(4, 2\)"):
+        shift.apply(np.ones((7, 3, 2)))
+    with pytest.raises(ParameterError, match="windows, horizon"):
+        coverage_table(np.ones(3), np.ones(3), np.ones(3))
