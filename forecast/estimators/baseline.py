@@ -18,7 +18,7 @@ from forecast.estimators import contract as contracts
 from forecast.estimators.rolling import widened
 from forecast.estimators.setting import Setting, Wishes, choose_setting
 from forecast.evaluation.baselines import BASELINES
-from forecast.evaluation.comparison import baseline_shift, memory_of
+from forecast.evaluation.comparison import baseline_scores, memory_of
 from forecast.evaluation.intervals import ConformalShift, check_quantiles
 
 # Calibration windows of the last rows; more change the quantiles little and cost smoothing methods much.
@@ -111,7 +111,7 @@ class Baseline(RegressorMixin, BaseEstimator):
             windows = make_windows(
                 panel, context=1, horizon=setting.horizon, first=begin, short="drop", scales=scales
             ).thin(MOST_CALIBRATION)
-            shift = baseline_shift(self.method, windows, levels, setting.season)
+            shift = ConformalShift.fit(baseline_scores(self.method, windows, setting.season), levels)
         history = panel.tail(memory_of(setting.season))
         self.fitted_ = FittedBaseline(contract, setting, history, scales, wanted, levels, shift)
         self.from_arrays_ = y is not None

@@ -14,14 +14,17 @@ from forecast.data.scale import error_scales
 from forecast.data.table import Choice
 from forecast.data.windows import Windows, make_windows
 from forecast.estimators.contract import Contract, join
-from forecast.estimators.network import Listeners, Network, Options, fit_network
+from forecast.estimators.network import Network, Options, calibrated, fit_network, go_on
 from forecast.estimators.setting import Setting, Wishes, choose_setting
-from forecast.evaluation.comparison import NETWORK, Trial, compare, compare_with_baselines, memory_of
-from forecast.evaluation.intervals import ConformalShift, conformal_scores
+from forecast.evaluation.comparison import Trial, compare, memory_of, set_beside
+from forecast.evaluation.intervals import ConformalShift
+from forecast.training.fit import Listeners
 
 # Windows of the held-out rows that methods are compared on.
 MOST_COMPARED = 1_000
 PER_SERIES = 100
+# Part of a time budget for the fit that is compared; the rest goes on with the held-out rows.
+FIRST_SHARE = 0.75
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class Fitted:
     def frozen(self) -> Fitted:
         """Replace the model by its weights, so that the rest can be pickled in memory."""
         weights: Any = self.network.model.get_weights()
-        return replace(self, network=replace(self.network, model=weights, fresh=None))
+        return replace(self, network=replace(self.network, model=weights))
 
     def thawed(self, options: Options) -> Fitted:
         """Undo ``frozen``."""
@@ -98,22 +101,36 @@ def fit_panel(
     if listeners.announce is not None:
         listeners.announce(choices)
     panel = _kept(panel, setting)
-    comparison, shifts, network = None, {}, None
     stop = panel.ends - setting.holdout
     if setting.holdout and len(_held_out(panel, setting, stop)):
-        halved = replace(options, budget=options.budget / 2 if options.budget is not None and refit else options.budget)
-        network = fit_network(panel, setting, halved, stop, listeners=listeners)
-        trial = hold_trial(network, panel, setting, stop)
-        comparison, shifts = compare(trial), _shifts(trial)
-        options = halved
-    interrupted = network is not None and network.record.stopped == "interrupted"
-    if network is None or (refit and not interrupted):
-        network = fit_network(panel, setting, options, panel.ends, listeners=listeners, reuse=network)
+        network, trial = _compared(panel, setting, options, stop, listeners)
+        if refit and network.record.stopped != "interrupted":
+            network = go_on(network, panel, setting, _part(options, 1 - FIRST_SHARE), listeners=listeners)
+        comparison, shifts = compare(trial), trial.shifts
+    else:
+        network, validation = fit_network(panel, setting, options, panel.ends, listeners=listeners)
+        network = calibrated(network, [validation]) if options.calibrate else network
+        comparison, shifts = None, {}
     history = panel.tail(max(setting.context, memory_of(setting.season)))
     scales = error_scales(panel, setting.season)
     return Fitted(
-        contract, setting, replace(network, fresh=None), history, scales, options.wanted, comparison, shifts, choices, panel.rows
+        contract, setting, network, history, scales, options.wanted, comparison, shifts, choices, panel.rows
     )
+
+
+def _compared(
+    panel: Panel, setting: Setting, options: Options, stop: np.ndarray, listeners: Listeners
+) -> tuple[Network, Trial]:
+    """Train before ``stop``, compare behind it, then calibrate on all that was not trained on."""
+    network, validation = fit_network(panel, setting, _part(options, FIRST_SHARE), stop, listeners=listeners)
+    if options.calibrate:
+        network = calibrated(network, [validation])
+    trial = hold_trial(network, panel, setting, stop)
+    return (calibrated(network, [validation, trial.windows]) if options.calibrate else network), trial
+
+
+def _part(options: Options, share: float) -> Options:
+    return options if options.budget is None else replace(options, budget=options.budget * share)
 
 
 def hold_trial(
@@ -124,12 +141,10 @@ def hold_trial(
     At most ``most`` windows a series and 1,000 in all are looked at, evenly spaced.
     """
     windows = _held_out(panel, setting, stop, network, most)
-    before = np.maximum(stop - setting.validation, panel.offsets[:-1])
-    calibration = _full(network.windows(panel, first=before, stop=stop), setting) if setting.validation else None
-    calibration = None if calibration is None else _spread(calibration)
-    forecasts = network.forecasts(windows)
+    before = np.maximum(stop - setting.validation, panel.offsets[:-1] + setting.context)
+    calibration = _spread(network.windows(panel, first=before, stop=stop)) if setting.validation else None
     levels = network.shapes.quantiles or (0.5,)
-    return compare_with_baselines(windows, calibration, levels, setting.season, stop, forecasts)
+    return set_beside(network.forecasts(windows), windows, calibration, levels, setting.season)
 
 
 def _held_out(panel: Panel, setting: Setting, stop: np.ndarray, network: Network | None = None, most: int = 1) -> Windows:
@@ -137,12 +152,6 @@ def _held_out(panel: Panel, setting: Setting, stop: np.ndarray, network: Network
     if network is None:
         return make_windows(panel, context=setting.context, horizon=setting.horizon, first=first, short="drop")
     return _spread(network.windows(panel, first=first, scales=error_scales(panel, setting.season, stop)), most)
-
-
-def _full(windows: Windows, setting: Setting) -> Windows:
-    """Leave out windows whose context is padded: baselines would be calibrated on next to nothing."""
-    length = windows.origins - windows.panel.offsets[windows.series]
-    return windows.subset(np.flatnonzero(length >= setting.context))
 
 
 def _spread(windows: Windows, most: int = PER_SERIES) -> Windows:
@@ -159,15 +168,3 @@ def _kept(panel: Panel, setting: Setting) -> Panel:
     long_enough = panel.ends - panel.offsets[:-1] >= setting.context + setting.horizon
     return panel if long_enough.all() else panel.select(np.flatnonzero(long_enough))
 
-
-def _shifts(trial: Trial) -> dict[str, ConformalShift]:
-    """Calibrate each baseline on its errors over the held-out rows, for forecasts after them."""
-    windows = trial.windows
-    actual = windows.actual(np.arange(len(windows)))
-    scales = windows.scales[windows.series][:, None, :]
-    middle = min(range(len(trial.levels)), key=lambda i: abs(trial.levels[i] - 0.5))
-    return {
-        name: ConformalShift.fit(conformal_scores(actual, forecast[..., middle], scales), trial.levels)
-        for name, forecast in trial.forecasts.items()
-        if name != NETWORK
-    }

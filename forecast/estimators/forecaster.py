@@ -16,7 +16,7 @@ from forecast.data.windows import check_positive
 from forecast.errors import ParameterError
 from forecast.estimators import contract as contracts
 from forecast.estimators.fitting import Fitted, fit_panel
-from forecast.estimators.network import Listeners, Options
+from forecast.estimators.network import Options
 from forecast.estimators.prediction import evaluate_panel, predict_panel
 from forecast.estimators.setting import Wishes
 from forecast.evaluation import metrics
@@ -25,7 +25,7 @@ from forecast.evaluation.intervals import check_quantiles
 from forecast.models import build_rnn
 from forecast.models.losses import POINT_LOSSES
 from forecast.report.progress import ProgressLine
-from forecast.training.fit import Progress
+from forecast.training.fit import Listeners, Progress
 
 
 class Forecaster(RegressorMixin, BaseEstimator):
@@ -68,7 +68,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
         patience: Epochs without a better validation loss before stopping.
         clip: Largest gradient norm, None for no clipping.
         holdout: Rows at each series' end kept for the comparison; 0 for none; None chooses.
-        refit: After the comparison, train once more with the held-out rows.
+        refit: After the comparison, go on training with the held-out rows.
         budget: Seconds of training at most, both fits together.
         optimizer: A Keras optimiser in place of Adam.
         callbacks: Further Keras callbacks.

@@ -12,7 +12,6 @@ import numpy as np
 from forecast.data.encoding import StaticEncoder, fit_static
 from forecast.data.panel import Panel
 from forecast.data.scale import error_scales
-from forecast.data.table import Choice
 from forecast.data.windows import Windows, make_windows
 from forecast.errors import InputError
 from forecast.estimators.setting import Setting
@@ -21,7 +20,7 @@ from forecast.models import build_rnn
 from forecast.models.frame import Shapes
 from forecast.models.layers import Standardise
 from forecast.models.losses import PinballLoss, PointLoss
-from forecast.training.fit import Plan, Progress, Record, compile_model, train
+from forecast.training.fit import Listeners, Plan, Record, compile_model, forget_moments, joined, train
 from forecast.training.predict import predict_windows
 
 # Calibration looks at no more windows than this: beyond it the quantiles no longer move.
@@ -75,7 +74,6 @@ class Network:
         encoder: Of the static covariates.
         shift: Calibration of the quantiles, or None.
         record: How training went.
-        fresh: Every variable as it was before training, so that another fit can begin there.
     """
 
     model: keras.Model
@@ -83,7 +81,6 @@ class Network:
     encoder: StaticEncoder
     shift: ConformalShift | None
     record: Record
-    fresh: list[np.ndarray] | None = None
 
     def forecasts(self, windows: Windows) -> np.ndarray:
         """Forecast windows, calibrated: float64 ``(windows, horizon, targets, levels)``, one level if none asked."""
@@ -108,23 +105,13 @@ class Network:
         )
 
 
-@dataclass(frozen=True)
-class Listeners:
-    """Who is told, and who is asked, while training goes on."""
-
-    progress: Callable[[Progress], None] | None = None
-    interrupted: Callable[[], bool] | None = None
-    callbacks: Sequence[keras.callbacks.Callback] = ()
-    announce: Callable[[tuple[Choice, ...]], None] | None = None
-
-
 def fit_network(
-    panel: Panel, setting: Setting, options: Options, stop: np.ndarray, *, listeners: Listeners, reuse: Network | None = None
-) -> Network:
+    panel: Panel, setting: Setting, options: Options, stop: np.ndarray, *, listeners: Listeners
+) -> tuple[Network, Windows | None]:
     """Train a network on the rows before ``stop``; nothing at or behind it is looked at.
 
-    The last ``setting.validation`` rows before ``stop`` of each series choose the best epoch and
-    calibrate the quantiles; no training window's horizon reaches into them.
+    The last ``setting.validation`` rows before ``stop`` of each series choose the best epoch; no
+    training window's horizon reaches into them.
 
     Args:
         panel: All rows.
@@ -132,7 +119,9 @@ def fit_network(
         options: Of network and training.
         stop: Absolute row per series.
         listeners: Progress and interruption.
-        reuse: A network of the same shapes to begin anew, which spares compiling a second time.
+
+    Returns:
+        The network, not calibrated, and its validation windows.
 
     Raises:
         InputError: No series is long enough for a single training window.
@@ -149,23 +138,42 @@ def fit_network(
     if not len(windows):
         raise InputError(_too_short(panel, setting))
     validation = make_windows(panel, first=learn_stop, stop=stop, **common) if setting.validation else None
-    shapes = _shapes(panel, setting, options, encoder, stop)
+    shapes = _shapes(panel, setting, options, encoder)
     plan = make_plan(len(windows), options)
-    model, fresh = _ready(shapes, options, plan, reuse)
+    model = _compiled(shapes, options, plan)
     learn_covariates(model, panel, stop)
-    record = train(
-        model,
-        windows,
-        validation,
-        plan,
-        progress=listeners.progress,
-        interrupted=listeners.interrupted,
-        callbacks=listeners.callbacks,
-    )
-    network = Network(model, shapes, encoder, None, record, fresh)
-    if not options.calibrate or not shapes.quantiles or validation is None or not len(validation):
+    record = train(model, windows, validation, plan, listeners=listeners)
+    return Network(model, shapes, encoder, None, record), validation
+
+
+def go_on(network: Network, panel: Panel, setting: Setting, options: Options, *, listeners: Listeners) -> Network:
+    """Train a network further on all rows: a third of the epochs that were best, at half the rate.
+
+    There is no validation tail, so nothing stops it early; the calibration stays what it was.
+    """
+    common: dict[str, Any] = {"context": setting.context, "horizon": setting.horizon, "short": setting.short}
+    common["scales"] = error_scales(panel, setting.season)
+    windows = make_windows(panel, first=panel.offsets[:-1], static=network.encoder.encode(panel.static), **common)
+    plan = make_plan(len(windows), options)
+    epochs = -(-max(network.record.best_epoch, 1) // 3)
+    plan = replace(plan, epochs=epochs, learning_rate=plan.learning_rate / 2)
+    forget_moments(network.model)
+    record = train(network.model, windows, None, plan, listeners=listeners)
+    return replace(network, record=joined(network.record, record))
+
+
+def calibrated(network: Network, parts: Sequence[Windows | None]) -> Network:
+    """Calibrate the quantiles on windows that were not trained on; without any, leave them as they are."""
+    parts = [part.thin(MOST_CALIBRATION) for part in parts if part is not None and len(part)]
+    if not parts or not network.shapes.quantiles:
         return network
-    return replace(network, shift=_calibrate(network, validation.thin(MOST_CALIBRATION)))
+    scores = []
+    for windows in parts:
+        forecasts = predict_windows(network.model, windows)
+        actual = windows.actual(np.arange(len(windows)))
+        scores.append(conformal_scores(actual, forecasts, windows.scales[windows.series][:, None, :]))
+    shift = ConformalShift.fit(np.concatenate(scores), network.shapes.quantiles, per_quantile=True)
+    return replace(network, shift=shift)
 
 
 def make_plan(windows: int, options: Options) -> Plan:
@@ -219,33 +227,20 @@ def learn_covariates(model: keras.Model, panel: Panel, stop: np.ndarray) -> None
         layer.learn(mean, np.where(spread > 0, spread, 1.0))
 
 
-def _ready(
-    shapes: Shapes, options: Options, plan: Plan, reuse: Network | None
-) -> tuple[keras.Model, list[np.ndarray] | None]:
-    """Return a compiled model with fresh weights: a new one, or an earlier one set back."""
-    if reuse is not None and reuse.shapes == shapes and reuse.fresh is not None and options.optimizer is None:
-        model = reuse.model
-        for variable, value in zip(_variables(model), reuse.fresh, strict=True):
-            variable.assign(value)
-        return model, reuse.fresh
+def _compiled(shapes: Shapes, options: Options, plan: Plan) -> keras.Model:
     model = options.builder(shapes, **options.model)
     loss = PinballLoss(shapes.quantiles) if shapes.quantiles else PointLoss(options.loss)
     optimizer = options.optimizer
     if optimizer is not None:
         optimizer = type(optimizer).from_config(optimizer.get_config())
     compile_model(model, loss, plan, optimizer)
-    model.optimizer.build(model.trainable_variables)
-    return model, [np.array(keras.ops.convert_to_numpy(v)) for v in _variables(model)]
+    return model
 
 
-def _variables(model: keras.Model) -> list[Any]:
-    return [*model.variables, *model.optimizer.variables]
-
-
-def _shapes(panel: Panel, setting: Setting, options: Options, encoder: StaticEncoder, stop: np.ndarray) -> Shapes:
+def _shapes(panel: Panel, setting: Setting, options: Options, encoder: StaticEncoder) -> Shapes:
     columns = panel.columns
-    before = np.arange(panel.rows) < np.repeat(stop, panel.lengths)
-    missing = bool((np.isnan(panel.targets).any(axis=1) & before).any())
+    past = np.arange(panel.rows) < np.repeat(panel.ends, panel.lengths)
+    missing = bool((np.isnan(panel.targets).any(axis=1) & past).any())
     return Shapes(
         context=setting.context,
         horizon=setting.horizon,
@@ -258,13 +253,6 @@ def _shapes(panel: Panel, setting: Setting, options: Options, encoder: StaticEnc
         padded=setting.short == "pad",
         missing=missing,
     )
-
-
-def _calibrate(network: Network, windows: Windows) -> ConformalShift:
-    forecasts = predict_windows(network.model, windows)
-    actual = windows.actual(np.arange(len(windows)))
-    scores = conformal_scores(actual, forecasts, windows.scales[windows.series][:, None, :])
-    return ConformalShift.fit(scores, network.shapes.quantiles, per_quantile=True)
 
 
 def _has_layer(model: keras.Model, name: str) -> bool:

@@ -116,7 +116,9 @@ def _horizon(panel: Panel, season: int, rows: int) -> tuple[int, str]:
 
 def _sizes(wishes: Wishes, rows: int, series: int, horizon: int, season: int) -> tuple[int, int, int]:
     """Return (holdout, validation, context): the first split of the rows that leaves enough to learn from."""
-    need = -(-max(map(smallest_n, wishes.quantiles), default=0) // series)
+    # A third more windows than calibration needs, and one: some series are short, some rows missing.
+    needed = max(map(smallest_n, wishes.quantiles), default=0)
+    need = -(-4 * needed // (3 * series)) + 1
     usual = max(2 * horizon if rows >= 12 * horizon else horizon, rows // 10)
     holdout = usual if wishes.holdout is None else wishes.holdout
     validation = max(min(max(horizon + need - 1, rows // 10), rows // 4), horizon)

@@ -28,6 +28,7 @@ class Trial:
         windows: The windows; their actuals are the truth.
         levels: Quantile levels of the forecasts, the median among them.
         forecasts: By method, float64 ``(windows, horizon, targets, levels)``.
+        shifts: Calibration of each baseline by all its errors, these windows included: for what comes after.
         yardsticks: MASE scale per series and target, NaN where the history is constant.
         season: Rows of a season, used by the yardsticks.
     """
@@ -35,6 +36,7 @@ class Trial:
     windows: Windows
     levels: tuple[float, ...]
     forecasts: dict[str, np.ndarray]
+    shifts: dict[str, ConformalShift]
     yardsticks: np.ndarray
     season: int
 
@@ -58,30 +60,11 @@ def baseline_forecasts(name: str, windows: Windows, season: int) -> np.ndarray:
     return result
 
 
-def calibrated_baseline(
-    name: str, windows: Windows, calibration: Windows | None, levels: tuple[float, ...], season: int
-) -> np.ndarray:
-    """Quantile forecasts of a baseline, calibrated on earlier windows: ``(windows, horizon, targets, levels)``.
-
-    Without calibration windows every level but the median is NaN.
-    """
-    shift = baseline_shift(name, calibration, levels, season)
-    point = baseline_forecasts(name, windows, season)
-    if shift is None:
-        return np.where(np.array(levels) == 0.5, point[..., None], np.nan)
-    return shift.apply_point(point, windows.scales[windows.series][:, None, :])
-
-
-def baseline_shift(
-    name: str, calibration: Windows | None, levels: tuple[float, ...], season: int
-) -> ConformalShift | None:
-    """Learn the calibration of a baseline's quantiles; None without windows."""
-    if calibration is None or not len(calibration):
-        return None
-    actual = calibration.actual(np.arange(len(calibration)))
-    point = baseline_forecasts(name, calibration, season)
-    scores = conformal_scores(actual, point, calibration.scales[calibration.series][:, None, :])
-    return ConformalShift.fit(scores, levels)
+def baseline_scores(name: str, windows: Windows, season: int, point: np.ndarray | None = None) -> np.ndarray:
+    """Errors of a baseline in units of its series' scale, for calibration: ``(windows, horizon, targets)``."""
+    point = baseline_forecasts(name, windows, season) if point is None else point
+    actual = windows.actual(np.arange(len(windows)))
+    return conformal_scores(actual, point, windows.scales[windows.series][:, None, :])
 
 
 def mase_scales(panel: Panel, season: int, stop: np.ndarray) -> np.ndarray:
@@ -171,21 +154,35 @@ def verdict(table: pd.DataFrame) -> str:
     return f"{rival} beats the network: its {criterion} is {share:.1f} % lower {figures}."
 
 
-def compare_with_baselines(
-    windows: Windows,
-    calibration: Windows | None,
-    levels: tuple[float, ...],
-    season: int,
-    stop: np.ndarray,
-    network: np.ndarray | None,
+def set_beside(
+    network: np.ndarray, windows: Windows, calibration: Windows | None, levels: tuple[float, ...], season: int
 ) -> Trial:
-    """Forecast the windows with every baseline and set them beside the network's forecasts."""
-    forecasts = {} if network is None else {NETWORK: network}
+    """Forecast the network's windows with every baseline, calibrated on earlier windows.
+
+    Args:
+        network: The network's quantile forecasts, ``(windows, horizon, targets, levels)``.
+        windows: What was forecast.
+        calibration: Earlier windows; None leaves every level of the baselines but the median NaN.
+        levels: Quantile levels, the median among them.
+        season: Rows of a season.
+    """
+    forecasts, scores = {NETWORK: network}, {}
+    scales = windows.scales[windows.series][:, None, :]
     for name in COMPARISON:
         if name == "seasonal-naive" and season == 1:
             continue
-        forecasts[name] = calibrated_baseline(name, windows, calibration, levels, season)
-    return Trial(windows, levels, forecasts, mase_scales(windows.panel, season, stop), season)
+        point = baseline_forecasts(name, windows, season)
+        scores[name] = [baseline_scores(name, windows, season, point)]
+        if calibration is None or not len(calibration):
+            forecasts[name] = np.where(np.array(levels) == 0.5, point[..., None], np.nan)
+            continue
+        scores[name].insert(0, baseline_scores(name, calibration, season))
+        forecasts[name] = ConformalShift.fit(scores[name][0], levels).apply_point(point, scales)
+    shifts = {name: ConformalShift.fit(np.concatenate(parts), levels) for name, parts in scores.items()}
+    first = np.full(len(windows.panel), np.iinfo(np.int64).max)
+    np.minimum.at(first, windows.series, windows.origins)
+    stop = np.minimum(first, windows.panel.ends)
+    return Trial(windows, levels, forecasts, shifts, mase_scales(windows.panel, season, stop), season)
 
 
 def _places(levels: tuple[float, ...]) -> tuple[int, int, int]:

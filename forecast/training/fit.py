@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from forecast.data.table import Choice
 from forecast.data.windows import Windows
 from forecast.errors import TrainingDiverged
 from forecast.training.optimizer import GuardedAdam
@@ -34,6 +35,11 @@ class Plan:
         clip: Largest global gradient norm, None for no clipping.
         budget: Seconds of wall time at most, None for no limit.
         seed: Seed of the order of windows.
+
+    Example:
+        >>> plan = Plan(epochs=10, steps=10, batch_size=8, learning_rate=1.0, patience=5)
+        >>> [round(plan.rate(step), 2) for step in (0, 4, 52, 99)]
+        [0.2, 1.0, 0.51, 0.0]
     """
 
     epochs: int
@@ -44,6 +50,14 @@ class Plan:
     clip: float | None = 1.0
     budget: float | None = None
     seed: int = 0
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step: a linear warm-up, then a cosine to zero."""
+        total = self.epochs * self.steps
+        warm = max(int(total * WARM_UP), 1)
+        if step < warm:
+            return self.learning_rate * (step + 1) / warm
+        return self.learning_rate * (1 + np.cos(np.pi * (step - warm) / max(total - warm, 1))) / 2
 
 
 @dataclass(frozen=True)
@@ -77,55 +91,72 @@ class Record:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True)
+class Listeners:
+    """Who is told, and who is asked, while a fit goes on.
+
+    Args:
+        progress: Told after every batch and epoch.
+        interrupted: Asked after every batch; True stops after it and keeps the best weights so far.
+        callbacks: Further Keras callbacks.
+        announce: Told what was chosen, before training begins.
+    """
+
+    progress: Callable[[Progress], None] | None = None
+    interrupted: Callable[[], bool] | None = None
+    callbacks: Sequence[keras.callbacks.Callback] = ()
+    announce: Callable[[tuple[Choice, ...]], None] | None = None
+
+
+NOBODY = Listeners()
+
+
 def compile_model(model: keras.Model, loss: keras.Loss, plan: Plan, optimizer: Any = None) -> None:
-    """Compile with Adam, warm-up and cosine decay, unless an optimiser is given."""
-    total = plan.epochs * plan.steps
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=plan.learning_rate * WARM_UP,
-        decay_steps=max(total - int(total * WARM_UP), 1),
-        warmup_target=plan.learning_rate,
-        warmup_steps=int(total * WARM_UP),
-    )
-    chosen = GuardedAdam(schedule, clip=plan.clip) if optimizer is None else optimizer
+    """Compile with a guarded Adam whose rate ``train`` sets step by step, unless an optimiser is given."""
+    chosen = GuardedAdam(plan.learning_rate, clip=plan.clip) if optimizer is None else optimizer
     model.compile(optimizer=chosen, loss=loss, jit_compile=False)
 
 
+def forget_moments(model: keras.Model) -> None:
+    """Set an optimiser back to its first state, so that a compiled model can be trained anew."""
+    for variable in model.optimizer.variables:
+        variable.assign(keras.ops.zeros_like(variable))
+
+
 def train(
-    model: keras.Model,
-    windows: Windows,
-    validation: Windows | None,
-    plan: Plan,
-    *,
-    progress: Callable[[Progress], None] | None = None,
-    interrupted: Callable[[], bool] | None = None,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
+    model: keras.Model, windows: Windows, validation: Windows | None, plan: Plan, *, listeners: Listeners = NOBODY
 ) -> Record:
     """Train a compiled model; the weights of the best validation loss are left in it.
 
     Args:
         model: Compiled with ``compile_model`` or otherwise.
         windows: Windows to learn from.
-        validation: Windows to judge by, none of whose targets lie in a training window; None judges
-            by the training loss.
+        validation: Windows to judge by, none of whose targets lie in a training window. Without them
+            every epoch is run and the last weights are kept.
         plan: How long and how fast.
-        progress: Called after every batch and epoch.
-        interrupted: Asked after every batch; True stops after it and keeps the best weights so far.
-        callbacks: Further Keras callbacks.
+        listeners: Who is told and asked.
 
     Raises:
         TrainingDiverged: The loss became non-finite; the best finite weights are left in the model.
     """
     batches = WindowSequence(windows, plan.batch_size, plan.steps, plan.seed)
     thin = None if validation is None or not len(validation) else validation.thin(MOST_VALIDATION)
-    keeper = _Keeper(batches, thin, plan, progress, interrupted)
+    keeper = _Keeper(batches, thin, plan, listeners)
     # A batch may hold rows near 1e300 whose scaled values overflow: that is caught, not warned about.
     with np.errstate(over="ignore", invalid="ignore"):
-        model.fit(batches, epochs=plan.epochs, verbose=0, shuffle=False, callbacks=[keeper, *callbacks])
+        model.fit(batches, epochs=plan.epochs, verbose=0, shuffle=False, callbacks=[keeper, *listeners.callbacks])
     keeper.restore()
     if keeper.culprit is not None:
         raise TrainingDiverged(keeper.culprit)
     keeper.record.seconds = time.monotonic() - keeper.began
     return keeper.record
+
+
+def joined(first: Record, second: Record) -> Record:
+    """Join the records of a fit and of its continuation."""
+    later = [row | {"epoch": row["epoch"] + len(first.history)} for row in second.history]
+    stopped = second.stopped if second.stopped != "epochs" else first.stopped
+    return Record(first.history + later, first.best_epoch, stopped, first.seconds + second.seconds)
 
 
 def validation_loss(model: keras.Model, windows: Windows) -> float:
@@ -138,10 +169,9 @@ def validation_loss(model: keras.Model, windows: Windows) -> float:
 class _Keeper(keras.callbacks.Callback):
     """Validates, keeps the best weights, stops, and names the batch that broke."""
 
-    def __init__(self, batches, validation, plan, progress, interrupted):
+    def __init__(self, batches, validation, plan, listeners):
         super().__init__()
-        self.batches, self.validation, self.plan = batches, validation, plan
-        self.progress, self.interrupted = progress, interrupted
+        self.batches, self.validation, self.plan, self.listeners = batches, validation, plan, listeners
         self.record, self.best, self.weights = Record(), np.inf, None
         self.culprit: str | None = None
         self.began = time.monotonic()
@@ -150,12 +180,17 @@ class _Keeper(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
 
+    def on_train_batch_begin(self, batch, logs=None):
+        # The rate is a variable of the compiled program, so that another plan needs no other program.
+        if isinstance(self.model.optimizer, GuardedAdam):
+            self.model.optimizer.learning_rate = self.plan.rate(self.epoch * self.plan.steps + batch)
+
     def on_train_batch_end(self, batch, logs=None):
         loss = float((logs or {}).get("loss", np.nan))
         if not np.isfinite(loss):
             self.culprit = self._name(batch)
             self._stop("diverged")
-        elif self.interrupted is not None and self.interrupted():
+        elif self.listeners.interrupted is not None and self.listeners.interrupted():
             self._stop("interrupted")
         elif self.plan.budget is not None and time.monotonic() - self.began > self.plan.budget:
             self._stop("budget")
@@ -166,15 +201,19 @@ class _Keeper(keras.callbacks.Callback):
             return
         logs = {} if logs is None else logs
         loss = float(logs.get("loss", np.nan))
-        judged = loss if self.validation is None else validation_loss(self.model, self.validation)
-        if self.validation is not None:
-            self.val_loss = logs["val_loss"] = judged
-        if judged < self.best:
-            self.best, self.weights, self.record.best_epoch = judged, self.model.get_weights(), epoch + 1
+        if self.validation is None:
+            self.record.best_epoch = epoch + 1
+        else:
+            self._judge(epoch, logs)
         self.record.history.append(self._row(epoch, loss))
         if epoch + 1 - self.record.best_epoch >= self.plan.patience and not self.model.stop_training:
             self._stop("patience")
         self._tell(self.plan.steps, loss)
+
+    def _judge(self, epoch, logs):
+        self.val_loss = logs["val_loss"] = validation_loss(self.model, self.validation)
+        if self.val_loss < self.best:
+            self.best, self.weights, self.record.best_epoch = self.val_loss, self.model.get_weights(), epoch + 1
 
     def restore(self):
         if self.weights is not None:
@@ -198,7 +237,7 @@ class _Keeper(keras.callbacks.Callback):
         return row
 
     def _tell(self, step, loss):
-        if self.progress is None:
+        if self.listeners.progress is None:
             return
         gone = time.monotonic() - self.began
         share = (self.epoch * self.plan.steps + step) / (self.plan.epochs * self.plan.steps)
@@ -206,7 +245,7 @@ class _Keeper(keras.callbacks.Callback):
         if self.plan.budget is not None:
             left = min(left, max(self.plan.budget - gone, 0.0))
         where = (self.epoch + 1, self.plan.epochs, step, self.plan.steps)
-        self.progress(Progress(*where, loss, self.val_loss, gone, left))
+        self.listeners.progress(Progress(*where, loss, self.val_loss, gone, left))
 
     def _name(self, batch):
         """Say which windows were in the batch, and the largest value among them."""

@@ -1,0 +1,197 @@
+"""Training: what is kept, what stops it, what it says."""
+
+from __future__ import annotations
+
+import random
+
+import keras
+import numpy as np
+import pytest
+
+from forecast.data.scale import error_scales
+from forecast.data.windows import Windows, make_windows
+from forecast.errors import TrainingDiverged
+from forecast.models import Shapes, build_rnn
+from forecast.models.losses import PinballLoss
+from forecast.training.fit import Listeners, Plan, Record, compile_model, joined, train, validation_loss
+from forecast.training.optimizer import GuardedAdam
+from forecast.training.predict import predict_windows
+from forecast.training.sequence import WindowSequence
+from tests.tables import panel_of, shops
+
+PLAN = Plan(epochs=4, steps=5, batch_size=16, learning_rate=1e-2, patience=10)
+QUANTILES = (0.1, 0.5, 0.9)
+
+
+def windows(frame=None) -> tuple[Windows, Windows]:
+    panel = panel_of(shops() if frame is None else frame)
+    cut = panel.ends - 10
+    common = {"context": 8, "horizon": 3, "scales": error_scales(panel, 7, cut)}
+    return make_windows(panel, stop=cut, **common), make_windows(panel, first=cut, **common)
+
+
+def model(plan: Plan = PLAN, **options) -> keras.Model:
+    built = build_rnn(Shapes(context=8, horizon=3, quantiles=QUANTILES), units=4, **options)
+    compile_model(built, PinballLoss(QUANTILES), plan)
+    return built
+
+
+def test_training_learns_and_keeps_the_best_epoch():
+    learn, judge = windows()
+    trained = model()
+    before = validation_loss(trained, judge)
+    record = train(trained, learn, judge, PLAN)
+    losses = [row["val_loss"] for row in record.history]
+    assert len(losses) == 4 and min(losses) < before
+    assert record.best_epoch == 1 + int(np.argmin(losses))
+    assert validation_loss(trained, judge) == pytest.approx(min(losses), rel=1e-9)
+    assert record.stopped == "epochs" and record.history[0]["gradient_norm"] > 0
+
+
+def test_two_runs_are_equal_bit_for_bit_and_touch_no_global_generator():
+    states = random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002
+    found = []
+    for _ in range(2):
+        learn, judge = windows()
+        trained = model(dropout=0.2, layers=2)
+        train(trained, learn, judge, PLAN)
+        found.append(trained.get_weights())
+    assert all((a == b).all() for a, b in zip(*found, strict=True))
+    assert states[0] == random.getstate()
+    assert (states[1] == np.random.get_state()[1]).all()  # noqa: NPY002
+
+
+def test_patience_stops_and_the_best_weights_stay():
+    learn, judge = windows()
+    plan = Plan(epochs=30, steps=2, batch_size=16, learning_rate=5.0, patience=2, clip=None)
+    record = train(model(plan), learn, judge, plan)
+    assert record.stopped == "patience"
+    assert len(record.history) == record.best_epoch + 2
+
+
+@pytest.mark.parametrize(("why", "extra"), [("interrupted", {}), ("budget", {"budget": 1e-9})])
+def test_stops_after_the_batch(why, extra):
+    learn, judge = windows()
+    plan = Plan(**(vars(PLAN) | extra))
+    seen = []
+    stop = Listeners(progress=seen.append, interrupted=lambda: why == "interrupted")
+    record = train(model(plan), learn, judge, plan, listeners=stop)
+    assert record.stopped == why
+    assert seen[0].step == 1 and len({p.step for p in seen if p.step < PLAN.steps}) == 1
+
+
+def test_non_finite_loss_names_series_and_time_and_keeps_finite_weights():
+    frame = shops()
+    frame.loc[(frame["shop"] == "s1") & (frame["day"] == "2024-01-20"), "sold"] = 1e300
+    learn, judge = windows(frame)
+    trained = model()
+    with pytest.raises(TrainingDiverged, match=r"epoch 1, batch 1.*1e\+300 \(series 's1', window at 2024-01-\d\d"):
+        train(trained, learn, judge, Plan(**(vars(PLAN) | {"batch_size": 10_000})))
+    assert all(np.isfinite(w).all() for w in trained.get_weights())
+
+
+def test_user_callbacks_see_the_validation_loss():
+    class Witness(keras.callbacks.Callback):
+        seen: list = []
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.seen.append(logs["val_loss"])
+
+    learn, judge = windows()
+    record = train(model(), learn, judge, PLAN, listeners=Listeners(callbacks=(Witness(),)))
+    assert Witness.seen == [row["val_loss"] for row in record.history]
+
+
+def test_without_validation_the_last_weights_are_kept():
+    learn, _ = windows()
+    record = train(model(), learn, None, PLAN)
+    assert record.best_epoch == 4 and "val_loss" not in record.history[0]
+
+
+def test_progress_counts_down():
+    learn, judge = windows()
+    seen = []
+    train(model(), learn, judge, PLAN, listeners=Listeners(progress=seen.append))
+    assert seen[-1].epoch == 4 and seen[-1].seconds_left == pytest.approx(0)
+    assert len(seen) == 4 * 5 + 4 and seen[-1].val_loss is not None
+
+
+def test_records_join():
+    first = Record([{"epoch": 1, "loss": 2.0}], 1, "patience", 1.0)
+    both = joined(first, Record([{"epoch": 1, "loss": 1.0}], 1, "epochs", 0.5))
+    assert [row["epoch"] for row in both.history] == [1, 2]
+    assert (both.stopped, both.seconds, both.best_epoch) == ("patience", 1.5, 1)
+
+
+def test_rate_warms_up_and_falls_to_zero():
+    plan = Plan(epochs=10, steps=10, batch_size=1, learning_rate=0.5, patience=1)
+    rates = [plan.rate(step) for step in range(100)]
+    assert max(rates) == 0.5 and rates[0] == 0.1 and rates[-1] < 1e-3
+    assert all(a >= b for a, b in zip(rates[4:], rates[5:], strict=False))
+
+
+def test_every_window_once_a_pass_and_order_by_seed_and_epoch():
+    learn, _ = windows()
+    batches = WindowSequence(learn, batch_size=10, steps=7, seed=3)
+    total = len(learn)
+    drawn = np.concatenate([batches.members(e, i) for e in range(6) for i in range(7)])
+    assert sorted(drawn[:total]) == list(range(total))
+    assert sorted(drawn[total : 2 * total]) == list(range(total))
+    again = WindowSequence(learn, batch_size=10, steps=7, seed=3)
+    assert (again.members(4, 2) == batches.members(4, 2)).all()
+    other = WindowSequence(learn, batch_size=10, steps=7, seed=4)
+    assert (other.members(0, 0) != batches.members(0, 0)).any()
+    inputs, targets, weights = batches[0]
+    assert inputs["target"].shape == (10, 8, 1) and targets.shape == weights.shape == (10, 3, 1)
+
+
+def test_predictions_do_not_depend_on_the_batch_size():
+    learn, _ = windows()
+    trained = model()
+    whole = predict_windows(trained, learn, 512)
+    for size in (1, 7, len(learn)):
+        np.testing.assert_allclose(predict_windows(trained, learn, size), whole, rtol=1e-6)
+
+
+def test_unknown_level_forecasts_nothing():
+    frame = shops()
+    learn, _ = windows(frame)
+    values = learn.panel.values.copy()
+    values[: learn.origins[0]] = np.nan
+    blank = Windows(**{**vars(learn), "panel": type(learn.panel)(**{**_fields(learn.panel), "values": values})})
+    forecasts = predict_windows(model(), blank.subset(np.array([0, 20])))
+    assert np.isnan(forecasts[0]).all() and np.isfinite(forecasts[1]).all()
+
+
+def _fields(panel) -> dict:
+    return {name: getattr(panel, name) for name in panel.__dataclass_fields__}
+
+
+def step(optimizer: keras.Optimizer, gradient: np.ndarray, start: float = 1.0, steps: int = 3) -> np.ndarray:
+    variable = keras.Variable(np.full(gradient.shape, start, "float32"))
+    for _ in range(steps):
+        optimizer.apply([keras.ops.convert_to_tensor(gradient.astype("float32"))], [variable])
+    return np.asarray(variable)
+
+
+def test_guarded_adam_is_adam_when_nothing_is_wrong():
+    gradient = np.array([0.3, -0.1])
+    ours, stock = (step(o, gradient) for o in (GuardedAdam(0.1, clip=None), keras.optimizers.Adam(0.1)))
+    np.testing.assert_allclose(ours, stock, rtol=1e-6)
+
+
+def test_guarded_adam_clips_by_the_global_norm():
+    gradient = np.array([30.0, 40.0])
+    ours, stock = GuardedAdam(0.1, clip=1.0), keras.optimizers.Adam(0.1, global_clipnorm=1.0)
+    np.testing.assert_allclose(step(ours, gradient), step(stock, gradient), rtol=1e-6)
+    assert float(ours.largest_norm) == pytest.approx(50.0)
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_guarded_adam_leaves_weights_alone_when_a_gradient_is_not_finite(broken):
+    optimizer = GuardedAdam(0.1)
+    variable = keras.Variable(np.ones(2, "float32"))
+    optimizer.apply([keras.ops.convert_to_tensor([0.5, 0.5])], [variable])
+    before = np.asarray(variable).copy()
+    optimizer.apply([keras.ops.convert_to_tensor([0.5, broken])], [variable])
+    np.testing.assert_array_equal(np.asarray(variable), before)
