@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, fields
 
 from forecast.errors import ParameterError
@@ -32,8 +33,11 @@ class Columns:
     static: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        names = self.names
-        twice = sorted({n for n in names if names.count(n) > 1})
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name not in ("time", "id") and not isinstance(value, tuple):
+                raise ParameterError(f"{field.name} must be a tuple of column names; got {value!r}.")
+        twice = sorted(name for name, count in Counter(self.names).items() if count > 1)
         if twice:
             raise ParameterError(f"Column {twice[0]!r} was given two roles; every column has one role only.")
 

@@ -10,6 +10,10 @@ import pandas as pd
 from forecast.errors import InputError, ParameterError
 
 MOST_CATEGORIES = 1_000
+# What rounding leaves of a spread of zero, relative to the largest number.
+_ROUNDING = 1e-14
+# A number this many scales off the mean is as strange as any; float32 ends at 3e38.
+_FARTHEST = 1e6
 
 
 @dataclass(frozen=True)
@@ -36,37 +40,81 @@ class StaticEncoder:
         return len(self.numbers) + sum(len(values) for _, values in self.categories)
 
     def encode(self, static: pd.DataFrame) -> np.ndarray:
-        """Return float32, shape ``(series, width)``; a missing number becomes 0, the mean."""
-        parts = []
-        for name, mean, scale in self.numbers:
-            try:
-                column = static[name].to_numpy(dtype=np.float64)
-            except ValueError:
-                raise InputError(f"Static column {name!r} held numbers in training and holds text now.") from None
-            parts.append(np.nan_to_num((column - mean) / scale)[:, None])
+        """Return float32, shape ``(series, width)``; a missing number becomes 0, the mean.
+
+        Raises:
+            InputError: A column that held numbers in training holds text.
+        """
+        encoded = np.zeros((len(static), self.width), dtype=np.float32)
+        for j, (name, mean, scale) in enumerate(self.numbers):
+            encoded[:, j] = _standardised(static[name], mean, scale)
+        begin = len(self.numbers)
         for name, values in self.categories:
-            text = static[name].astype(str).to_numpy()
-            parts.append(text[:, None] == np.array(values, dtype=object)[None, :])
-        if not parts:
-            return np.zeros((len(static), 0), dtype=np.float32)
-        return np.concatenate(parts, axis=1).astype(np.float32)
+            place = _places(static[name], values)
+            known = np.flatnonzero(place >= 0)
+            encoded[known, begin + place[known]] = 1.0
+            begin += len(values)
+        return encoded
 
 
 def fit_static(static: pd.DataFrame) -> StaticEncoder:
-    """Learn mean and scale of the numeric columns and the categories of the others."""
+    """Learn mean and scale of the numeric columns and the categories of the others.
+
+    Raises:
+        ParameterError: A text column has more than 1,000 categories.
+    """
     numbers, categories = [], []
     for name in static.columns:
         column = static[name]
         if pd.api.types.is_numeric_dtype(column.dtype):
-            known = column.to_numpy(dtype=np.float64)
-            known = known[~np.isnan(known)]
-            mean, scale = (float(known.mean()), float(known.std())) if len(known) else (0.0, 1.0)
-            numbers.append((str(name), mean, scale if scale > 0 else 1.0))
+            numbers.append((str(name), *_mean_and_scale(column.to_numpy(dtype=np.float64))))
             continue
-        values = tuple(sorted(set(column.astype(str))))
+        values = tuple(sorted(set(_texts(column))))
         if len(values) > MOST_CATEGORIES:
             raise ParameterError(
-                f"Static column {name!r} has {len(values):,} categories, more than {MOST_CATEGORIES:,}; leave it out."
+                f"Static column {name!r} has {len(values):,} categories, more than {MOST_CATEGORIES:,}; leave it out "
+                "by naming the others with --static."
             )
         categories.append((str(name), values))
     return StaticEncoder(tuple(numbers), tuple(categories))
+
+
+def _mean_and_scale(column: np.ndarray) -> tuple[float, float]:
+    known = column[~np.isnan(column)]
+    if not len(known):
+        return 0.0, 1.0
+    # Divided before they are added and squared: numbers near the largest float overflow otherwise.
+    largest = float(np.abs(known).max()) or 1.0
+    mean, scale = (known / largest).mean(), (known / largest).std()
+    # Equal numbers differ from their mean by rounding.
+    return float(mean * largest), float(scale * largest) if scale > _ROUNDING else 1.0
+
+
+def _standardised(column: pd.Series, mean: float, scale: float) -> np.ndarray:
+    try:
+        values = column.to_numpy(dtype=np.float64)
+    except (ValueError, TypeError):
+        raise InputError(
+            f"Static column {column.name!r} held numbers in training and holds text now."
+        ) from None
+    with np.errstate(over="ignore"):
+        away = (values - mean) / scale
+    return np.where(np.isnan(away), 0.0, np.clip(away, -_FARTHEST, _FARTHEST))
+
+
+def _places(column: pd.Series, values: tuple[str, ...]) -> np.ndarray:
+    """Return the place of each series' category, -1 if unseen in training."""
+    if not pd.api.types.is_numeric_dtype(column.dtype):
+        return pd.Index(values, dtype=object).get_indexer(pd.Index(_texts(column), dtype=object))
+    # Text in training may read as numbers where only the series with such categories are given.
+    numbers = pd.Index(
+        pd.to_numeric(pd.Series(values, dtype=object), errors="coerce").to_numpy(dtype=np.float64)
+    )
+    first = pd.Series(np.arange(len(numbers)), index=numbers).groupby(level=0).first()
+    place = first.reindex(column.to_numpy(dtype=np.float64)).to_numpy(dtype=np.float64)
+    return np.where(np.isnan(place), -1, place).astype(np.int64)
+
+
+def _texts(column: pd.Series) -> list[str]:
+    missing = column.isna().to_numpy(dtype=bool)
+    return ["" if gone else str(value) for gone, value in zip(missing, column.tolist(), strict=True)]

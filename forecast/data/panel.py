@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.data.columns import Columns
-from forecast.data.frequency import Step
+from forecast.data.step import Step
 from forecast.errors import ParameterError
 
 
@@ -27,6 +27,8 @@ class Panel:
         columns: Names by role.
         static: One row per series, one column per static covariate.
         present: bool, shape ``(rows,)``: False where the table had no such row (a gap).
+
+    The arrays of a panel made by ``to_panel`` or by the methods below are read-only and shared with no table.
 
     Example:
         >>> from forecast.data.gridding import to_panel
@@ -76,7 +78,7 @@ class Panel:
         observed = np.flatnonzero(~np.isnan(self.targets).all(axis=1))
         last = np.searchsorted(observed, self.offsets[1:]) - 1
         ends = np.where(last >= 0, observed[np.maximum(last, 0)] + 1 if len(observed) else 0, 0)
-        return np.maximum(ends, self.offsets[:-1])
+        return frozen(np.maximum(ends, self.offsets[:-1]))
 
     def series(self, i: int) -> np.ndarray:
         """View of one series' values, shape ``(length, channels)``."""
@@ -88,72 +90,71 @@ class Panel:
 
     def times_at(self, rows: np.ndarray) -> pd.Index:
         """Time of one absolute row per series (past a series' end the step goes on), shape ``(series,)``."""
-        steps = rows - self.offsets[:-1]
-        if self.step.kind == "integer":
-            return pd.Index(np.asarray(self.starts) + steps * self.step.count)
-        if self.step.kind == "tick" and steps.max(initial=0) < 2**62 // self.step.count:
-            return self.starts + pd.to_timedelta(steps * self.step.count, unit="ns")
-        return pd.Index([self.step.shift(start, int(k)) for start, k in zip(self.starts, steps, strict=True)])
+        return self.step.advance(self.starts, np.asarray(rows) - self.offsets[:-1])
 
     def cut(self, ends: np.ndarray) -> Panel:
         """Keep only rows before the absolute row ``ends[i]`` of each series; empty series are dropped.
 
         A single series is a view; several are copied.
+
+        Raises:
+            ParameterError: Nothing is left.
         """
         ends = np.minimum(np.asarray(ends, dtype=np.int64), self.offsets[1:])
         lengths = np.maximum(ends - self.offsets[:-1], 0)
         if not lengths.any():
-            raise ParameterError("No row of any series lies before the cut.")
-        kept = np.flatnonzero(lengths)
+            raise ParameterError("No row of any series lies before the cut; cut later.")
         if len(self) == 1:
-            rows: slice | np.ndarray = slice(0, int(lengths[0]))
-        else:
-            rows = np.arange(self.rows) < np.repeat(ends, self.lengths)
-        return replace(
-            self,
-            values=self.values[rows],
-            present=self.present[rows],
-            offsets=np.concatenate([[0], np.cumsum(lengths[kept])]),
-            ids=tuple(self.ids[i] for i in kept),
-            starts=self.starts[kept],
-            static=self.static.iloc[kept].reset_index(drop=True),
+            return self._keep(slice(0, int(lengths[0])), np.array([0]), lengths)
+        return self._keep(
+            np.arange(self.rows) < np.repeat(ends, self.lengths), np.flatnonzero(lengths), lengths
         )
 
     def before(self, cutoff: object) -> Panel:
-        """Keep only rows whose time lies before ``cutoff``.
+        """Keep only rows whose time lies before ``cutoff``; series without such a row are dropped.
 
         Args:
-            cutoff: A timestamp (anything ``pandas.Timestamp`` reads) or, for integer time, a number.
+            cutoff: A timestamp (anything ``pandas.Timestamp`` reads; in the table's time zone if it names none)
+                or, for integer time, a number.
+
+        Raises:
+            ParameterError: It is neither, or no row lies before it.
         """
-        if self.step.kind != "integer":
-            cutoff = _in_zone(pd.Timestamp(cutoff), self.starts)  # type: ignore[arg-type]
-        inside = np.asarray(self.times() < cutoff)
-        counts = np.add.reduceat(inside.astype(np.int64), self.offsets[:-1])
+        limit = _as_cutoff(cutoff, self.starts, self.step.kind == "integer")
+        inside = np.concatenate([[0], np.cumsum(np.asarray(self.times() < limit))])
+        counts = np.diff(inside[self.offsets])
+        if not counts.any():
+            raise ParameterError(
+                f"No row of any series lies before the cutoff {limit}; the first is {self.starts.min()}."
+            )
         return self.cut(self.offsets[:-1] + counts)
 
     def select(self, which: np.ndarray) -> Panel:
         """Keep only the series with these numbers, in this order."""
-        rows = np.concatenate([np.arange(self.offsets[i], self.offsets[i + 1]) for i in which])
-        return replace(
-            self,
-            values=self.values[rows],
-            present=self.present[rows],
-            offsets=np.concatenate([[0], np.cumsum(self.lengths[which])]),
-            ids=tuple(self.ids[i] for i in which),
-            starts=self.starts[which],
-            static=self.static.iloc[which].reset_index(drop=True),
-        )
+        which = np.asarray(which, dtype=np.int64)
+        lengths = self.lengths[which]
+        rows = np.repeat(self.offsets[which], lengths) + within(lengths)
+        return self._keep(rows, which, self.lengths)
 
     def tail(self, rows: int) -> Panel:
-        """Keep only the last ``rows`` rows of each series' past, and its future rows."""
+        """Keep only the last ``rows`` rows of each series' past, at least 1, and its future rows."""
+        if rows < 1:
+            raise ParameterError(f"rows must be at least 1; got {rows}.")
         begins = np.maximum(self.ends - rows, self.offsets[:-1])
         keep = np.arange(self.rows) >= np.repeat(begins, self.lengths)
+        kept = self._keep(keep, np.arange(len(self)), self.offsets[1:] - begins)
+        return replace(kept, starts=self.times_at(begins))
+
+    def _keep(self, rows: slice | np.ndarray, series: np.ndarray, lengths: np.ndarray) -> Panel:
+        """Return a panel of some rows and series, given the new length of every series of this one."""
         return replace(
             self,
-            values=self.values[keep],
-            present=self.present[keep],
-            offsets=np.concatenate([[0], np.cumsum(self.offsets[1:] - begins)]),
-            starts=self.times_at(begins),
+            values=frozen(self.values[rows]),
+            present=frozen(self.present[rows]),
+            offsets=frozen(np.concatenate([[0], np.cumsum(lengths[series])])),
+            ids=tuple(self.ids[i] for i in series),
+            starts=self.starts[series],
+            static=self.static.iloc[series].reset_index(drop=True),
         )
 
     def times(self) -> pd.Index:
@@ -161,57 +162,76 @@ class Panel:
         return grid_times(self.step, self.starts, self.lengths)
 
     def to_table(self) -> pd.DataFrame:
-        """Return the rows that the table had: id, time, numeric columns, static columns."""
+        """Return the rows that the table had, under its column names, as ``Table.frame`` holds them."""
         number = np.repeat(np.arange(len(self)), self.lengths)[self.present]
-        frame = {}
-        if self.columns.id is not None:
-            frame[self.columns.id] = np.array(self.ids, dtype=object)[number]
+        frame: dict[str, object] = {}
         if self.columns.time is not None:
             frame[self.columns.time] = self.times()[self.present]
+        if self.columns.id is not None:
+            frame[self.columns.id] = _spread(list(self.ids), number)
         for j, name in enumerate(self.columns.numeric):
             frame[name] = self.values[self.present, j]
         for name in self.columns.static:
-            frame[name] = self.static[name].to_numpy()[number]
-        table = pd.DataFrame(frame)
-        return table.infer_objects() if self.columns.id is not None else table
+            frame[name] = _spread(self.static[name].tolist(), number)
+        return pd.DataFrame(frame, index=pd.RangeIndex(len(number)))
 
 
 def grid_times(step: Step, starts: pd.Index, lengths: np.ndarray) -> pd.Index:
-    """Return the times of several series end to end: ``lengths[i]`` steps from ``starts[i]`` on."""
+    """Return the times of several series end to end: ``lengths[i]`` steps from ``starts[i]`` on.
+
+    Example:
+        >>> from forecast.data.step import parse_step
+        >>> grid_times(parse_step(2), pd.Index([0, 5]), np.array([3, 2])).tolist()
+        [0, 2, 4, 5, 7]
+    """
     if len(starts) == 1:
         return step.times(starts[0], int(lengths[0]))
-    unique, group = np.unique(starts.asi8 if isinstance(starts, pd.DatetimeIndex) else starts, return_inverse=True)
-    first = np.array([np.flatnonzero(group == g)[0] for g in range(len(unique))]) if len(unique) < 2000 else None
-    if first is None or step.kind in ("tick", "integer"):
-        return _even_times(step, starts, lengths) if step.kind in ("tick", "integer") else _each(step, starts, lengths)
-    grids = [step.times(starts[f], int(lengths[group == g].max())) for g, f in enumerate(first)]
-    if len(grids) == 1:
-        within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        return grids[0][within]
-    return _concat([grids[g][:n] for g, n in zip(group, lengths, strict=True)])
+    return step.advance(starts.repeat(lengths), within(lengths))
 
 
-def _even_times(step: Step, starts: pd.Index, lengths: np.ndarray) -> pd.Index:
-    within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    if step.kind == "integer":
-        return pd.Index(np.repeat(np.asarray(starts), lengths) + within * step.count)
-    stamps = pd.DatetimeIndex(starts).as_unit("ns")
-    ticks = pd.DatetimeIndex(np.repeat(stamps.asi8, lengths) + within * step.count).as_unit("ns")
-    return ticks if stamps.tz is None else ticks.tz_localize("UTC").tz_convert(stamps.tz)
+def within(lengths: np.ndarray) -> np.ndarray:
+    """Count the rows of each of several series laid end to end: 0, 1, 2, … 0, 1, …"""
+    ends = np.cumsum(lengths)
+    return np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - lengths, lengths)
 
 
-def _each(step: Step, starts: pd.Index, lengths: np.ndarray) -> pd.Index:
-    return _concat([step.times(s, int(n)) for s, n in zip(starts, lengths, strict=True)])
+def frozen(array: np.ndarray) -> np.ndarray:
+    """Return the array after making it read-only."""
+    array.flags.writeable = False
+    return array
 
 
-def _concat(parts: list[pd.Index]) -> pd.Index:
-    return parts[0].append(parts[1:])
+def _spread(values: list, number: np.ndarray) -> pd.Series:
+    """Give each row its series' value; text stays a column of objects under every version of pandas."""
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    if all(isinstance(v, int | np.integer) for v in values):
+        array = array.astype(np.int64)
+    elif all(isinstance(v, float | np.floating) for v in values):
+        array = array.astype(np.float64)
+    return pd.Series(array[number], dtype=array.dtype)
 
 
-def _in_zone(stamp: pd.Timestamp, starts: pd.Index) -> pd.Timestamp:
+def _as_cutoff(cutoff: object, starts: pd.Index, integer: bool) -> object:
+    """Return a cutoff that can be compared with a panel's times."""
+    number = isinstance(cutoff, int | float | np.integer | np.floating) and not isinstance(cutoff, bool)
+    if integer:
+        if not number:
+            raise ParameterError(f"Cutoff {cutoff!r} must be a number, as the table's times are.")
+        return cutoff
+    try:
+        stamp = pd.NaT if number else pd.Timestamp(cutoff)  # type: ignore[arg-type]
+    except (ValueError, TypeError):
+        stamp = pd.NaT
+    if stamp is pd.NaT:
+        raise ParameterError(
+            f"Cutoff {cutoff!r} is no time; give one such as 2024-01-31 or 2024-01-31 12:00."
+        )
     zone = starts.tz if isinstance(starts, pd.DatetimeIndex) else None
     if (stamp.tz is None) == (zone is None):
         return stamp
-    if zone is not None:
-        return stamp.tz_localize(zone)
-    raise ParameterError(f"Cutoff {stamp} has a time zone and the table's times have none.")
+    if zone is None:
+        raise ParameterError(
+            f"Cutoff {stamp} has a time zone and the table's times have none; give it without one."
+        )
+    return stamp.tz_localize(zone, ambiguous=True, nonexistent="shift_forward")

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from forecast.data.panel import Panel
+from forecast.data.panel import Panel, within
+
+# What rounding leaves of an error of zero is no more than this share of the largest value.
+_ROUNDING = 8 * np.finfo(np.float64).eps
+# Below this the reciprocal, by which errors are weighted, would be infinite in float32.
+_SMALLEST = 1e-37
 
 
 def error_scales(panel: Panel, season: int, stop: np.ndarray | None = None) -> np.ndarray:
@@ -19,7 +24,7 @@ def error_scales(panel: Panel, season: int, stop: np.ndarray | None = None) -> n
         stop: Absolute row per series from which on nothing may be looked at; default: its end.
 
     Returns:
-        float64, shape ``(series, targets)``, all positive.
+        float64, shape ``(series, targets)``, all positive and finite.
 
     Source:
         Hyndman and Koehler (2006), "Another look at measures of forecast accuracy", the denominator of MASE.
@@ -31,24 +36,42 @@ def error_scales(panel: Panel, season: int, stop: np.ndarray | None = None) -> n
         >>> error_scales(panel, season=2)
         array([[1.5]])
     """
-    stop = panel.ends if stop is None else stop
-    scales = np.full((len(panel), len(panel.columns.target)), np.nan)
-    for i, begin in enumerate(panel.offsets[:-1]):
-        history = panel.targets[begin : stop[i]]
-        for yardstick in (_naive_error(history, season), _naive_error(history, 1), _spread(history)):
-            scales[i] = np.where(np.isnan(scales[i]) & (yardstick > 0), yardstick, scales[i])
+    stop = panel.ends if stop is None else np.minimum(stop, panel.offsets[1:])
+    inside = np.arange(panel.rows) < np.repeat(stop, panel.lengths)
+    # Values near the largest float overflow when subtracted or squared: such a yardstick is passed over.
+    with np.errstate(over="ignore", invalid="ignore"):
+        columns = [_column_scales(panel, column, inside, season) for column in panel.targets.T]
+    return np.stack(columns, axis=1) if columns else np.ones((len(panel), 0))
+
+
+def _column_scales(panel: Panel, column: np.ndarray, inside: np.ndarray, season: int) -> np.ndarray:
+    values = np.where(inside, column, np.nan)
+    largest = np.nan_to_num(np.fmax.reduceat(np.abs(values), panel.offsets[:-1]))
+    least = np.maximum(_ROUNDING * largest, _SMALLEST)
+    scales = np.full(len(panel), np.nan)
+    for lag in (season, 1, None):
+        found = _spread(values, panel) if lag is None else _naive_error(values, panel, lag)
+        scales = np.where(np.isnan(scales) & (found > least) & np.isfinite(found), found, scales)
+        if not np.isnan(scales).any():
+            return scales
     return np.where(np.isnan(scales), 1.0, scales)
 
 
-def _naive_error(history: np.ndarray, lag: int) -> np.ndarray:
-    return _mean(np.abs(history[lag:] - history[:-lag]))
+def _naive_error(values: np.ndarray, panel: Panel, lag: int) -> np.ndarray:
+    error = np.full(len(values), np.nan)
+    error[lag:] = np.abs(values[lag:] - values[: max(len(values) - lag, 0)])
+    # The first rows of a series have no row of its own so far before them.
+    error[within(panel.lengths) < lag] = np.nan
+    return _mean(error, panel)
 
 
-def _spread(history: np.ndarray) -> np.ndarray:
-    return np.sqrt(_mean((history - _mean(history)) ** 2))
+def _spread(values: np.ndarray, panel: Panel) -> np.ndarray:
+    away = values - np.repeat(_mean(values, panel), panel.lengths)
+    return np.sqrt(_mean(away**2, panel))
 
 
-def _mean(values: np.ndarray) -> np.ndarray:
-    """Mean over rows without missing values; 0 where nothing is observed."""
+def _mean(values: np.ndarray, panel: Panel) -> np.ndarray:
+    """Mean of each series over rows without missing values; 0 where nothing is observed."""
     known = ~np.isnan(values)
-    return np.where(known, values, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    total = np.add.reduceat(np.where(known, values, 0.0), panel.offsets[:-1])
+    return total / np.maximum(np.add.reduceat(known.astype(np.int64), panel.offsets[:-1]), 1)

@@ -10,14 +10,17 @@ from forecast.data.panel import Panel
 _ANONYMOUS = (24, 12, 7, 4, 52, 96, 168)
 _LOOKED_AT = 20_000
 _SERIES = 50
+# A season must correlate at least so much, and by so much more than a shorter one.
+_LEAST, _BETTER = 0.2, 0.1
 
 
 def find_season(panel: Panel) -> int:
     """Return the season length that the data support, 1 if none.
 
     Candidates come from the step (hours: 24, 168; days: 7; months: 12 …). A candidate counts if the
-    step-to-step changes correlate with themselves one season earlier, in the median over series;
-    the strongest wins, the shorter one if two are close.
+    changes from row to row, or over a third of the season, correlate with themselves one season earlier
+    and do not throughout the season (which slow wandering would do), in the median over series; the
+    strongest wins, the shorter one if two are close.
 
     Args:
         panel: Series to look at; at most 50 of them, and their last 20,000 rows.
@@ -30,32 +33,55 @@ def find_season(panel: Panel) -> int:
         24
     """
     candidates = panel.step.seasons or (_ANONYMOUS if panel.step.kind == "integer" else ())
+    histories = _histories(panel)
     chosen, best = 1, 0.0
     for season in sorted(candidates):
-        strength = _strength(panel, season)
-        if strength > max(0.15, best + 0.1):
+        # Values near the largest float overflow when squared: they then correlate with nothing.
+        with np.errstate(over="ignore", invalid="ignore"):
+            strength = _strength(histories, season)
+        if strength > max(_LEAST, best + _BETTER):
             chosen, best = season, strength
     return chosen
 
 
-def _strength(panel: Panel, season: int) -> float:
-    found = []
-    for i in np.unique(np.linspace(0, len(panel) - 1, _SERIES).astype(int)):
-        begin = max(panel.offsets[i], panel.ends[i] - _LOOKED_AT)
-        history = panel.targets[begin : panel.ends[i]]
-        if len(history) < 2 * season + 3:
-            continue
-        changes = np.diff(history, axis=0)
-        found += [_correlation(column[season:], column[:-season]) for column in changes.T]
+def _histories(panel: Panel) -> list[np.ndarray]:
+    """Return the last rows of some series, evenly chosen among those with an observed target."""
+    known = np.flatnonzero(panel.ends > panel.offsets[:-1])
+    chosen = known[np.unique(np.linspace(0, len(known) - 1, _SERIES).astype(int))] if len(known) else known
+    begins = np.maximum(panel.offsets[chosen], panel.ends[chosen] - _LOOKED_AT)
+    return [panel.targets[begin:end] for begin, end in zip(begins, panel.ends[chosen], strict=True)]
+
+
+def _strength(histories: list[np.ndarray], season: int) -> float:
+    # Noise drowns the small changes of a long smooth season, wandering those over a third of a season.
+    reaches = {1, max(1, season // 3)}
+    found = [
+        max(_repetition(column[reach:] - column[:-reach], season, reach) for reach in reaches)
+        for history in histories
+        if len(history) >= 2 * season + 3
+        for column in history.T
+    ]
     return float(np.median(found)) if found else 0.0
 
 
-def _correlation(now: np.ndarray, then: np.ndarray) -> float:
-    known = ~np.isnan(now) & ~np.isnan(then)
-    if known.sum() < 3:
+def _repetition(changes: np.ndarray, season: int, reach: int) -> float:
+    """Return how well changes repeat after a season; 0 if that may be chance or mere slowness."""
+    strength, pairs = _correlation(changes, season)
+    # Changes over ``reach`` rows overlap, so fewer of them are independent.
+    chance = np.sqrt(max(1.5, 2 * reach / 3) / max(pairs, 1))
+    if strength < 3 * chance:
         return 0.0
+    between = {season // 4, season // 3, season // 2, 2 * season // 3, 3 * season // 4}
+    return strength if min(_correlation(changes, lag)[0] for lag in between) < strength / 2 else 0.0
+
+
+def _correlation(values: np.ndarray, lag: int) -> tuple[float, int]:
+    """Return how values correlate with those ``lag`` rows earlier, and over how many observed pairs."""
+    now, then = values[lag:], values[:-lag]
+    known = ~np.isnan(now) & ~np.isnan(then)
+    pairs = int(known.sum())
+    if pairs < 3:
+        return 0.0, pairs
     now, then = now[known] - now[known].mean(), then[known] - then[known].mean()
     size = np.sqrt((now**2).sum() * (then**2).sum())
-    # A correlation of white noise has a spread of 1 / sqrt(n): below twice that it counts for nothing.
-    value = float((now * then).sum() / size) if size > 0 else 0.0
-    return value if value > 2 / np.sqrt(known.sum()) else 0.0
+    return (float((now * then).sum() / size) if 0 < size < np.inf else 0.0), pairs

@@ -7,10 +7,15 @@ from functools import cached_property
 
 import numpy as np
 
-from forecast.data.panel import Panel
+from forecast.data.panel import Panel, within
 from forecast.errors import InputError, ParameterError
 
 SHORT = ("error", "drop", "pad")
+# Windows judged at once: keeps what is only needed for judging small.
+_BLOCK = 65_536
+
+# Inputs by name, targets and weights.
+Batch = tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,10 +80,14 @@ class Windows:
             ``past_only`` ``(batch, context, columns)``, ``known_future``
             ``(batch, context + horizon, columns)``, ``static`` ``(batch, features)``,
             ``length`` int32 ``(batch,)``. NaN marks missing values.
+
+        Raises:
+            InputError: A window has fewer rows before it than the context, and padding was not asked for.
         """
         columns, values = self.panel.columns, self.panel.values
         origin, series = self.origins[which], self.series[which]
         length = np.minimum(origin - self.panel.offsets[series], self.context)
+        self._check_history(series, length)
         seen = (origin - length)[:, None] + np.arange(self.context)
         real = np.arange(self.context) < length[:, None]
         past = _gather(values, seen, real if self.padded else None)
@@ -107,7 +116,7 @@ class Windows:
         inside = ahead < self.panel.offsets[self.series[which] + 1][:, None]
         return _gather(self.panel.targets, ahead, inside)
 
-    def batch(self, which: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    def batch(self, which: np.ndarray) -> Batch:
         """Gather inputs, targets and weights.
 
         A missing target has weight 0 and value 0, and so has a target whose context holds no
@@ -127,10 +136,22 @@ class Windows:
         return replace(self, series=self.series[which], origins=self.origins[which])
 
     def thin(self, most: int) -> Windows:
-        """Keep at most ``most`` windows, evenly spaced over all of them, the last one included."""
+        """Keep at most ``most`` windows, evenly spaced over all of them, the first (if not 1) and last included."""
+        check_positive(most=most)
         if len(self) <= most:
             return self
-        return self.subset(np.unique(np.linspace(0, len(self) - 1, most).round().astype(np.int64)))
+        return self.subset(np.linspace(len(self) - 1, 0, most).round().astype(np.int64)[::-1])
+
+    def _check_history(self, series: np.ndarray, length: np.ndarray) -> None:
+        least = 1 if self.padded else self.context
+        if (length >= least).all():
+            return
+        worst = int(length.argmin())
+        name = self.panel.ids[series[worst]]
+        who = f"Series {name!r}" if self.panel.columns.id is not None else "The series"
+        raise InputError(
+            f"{who} has {length[worst]} rows before a window; context {self.context} needs {least}."
+        )
 
 
 def make_windows(
@@ -146,19 +167,24 @@ def make_windows(
 ) -> Windows:
     """List every window whose horizon lies in ``[first, stop)`` of its series.
 
+    Windows without any observed target in their context or in their horizon are left out.
+
     Args:
         panel: Series to look at.
         context: Rows seen, at least 1.
         horizon: Rows asked for, at least 1.
         first: Absolute row per series before which no horizon may begin; default: the series' start.
         stop: Absolute row per series that no horizon may pass; default: after its last observed target.
-        short: Series without a single window are an error (``"error"``), left out (``"drop"``), or
-            used with whatever history they have (``"pad"``).
+        short: Series without a single window are an error (``"error"``, unless ``first`` is given), left out
+            (``"drop"``), or used with whatever history they have (``"pad"``).
         scales: Typical error per series and target; default 1.
         static: Encoded static covariates per series; default none.
 
+    Returns:
+        Windows by series, then by time; possibly none unless ``short`` is ``"error"``.
+
     Raises:
-        InputError: Series are too short, named with what they need; or no window is left.
+        InputError: Series are too short, named with what they need.
     """
     check_positive(context=context, horizon=horizon)
     if short not in SHORT:
@@ -167,21 +193,25 @@ def make_windows(
     least = np.maximum(begin + (1 if short == "pad" else context), begin if first is None else first)
     counts = np.maximum(stop - horizon + 1 - least, 0)
     if short == "error" and first is None:
-        _check_lengths(panel, counts, context, horizon)
+        _check_lengths(panel, stop - begin, context, horizon)
     series = np.repeat(np.arange(len(panel), dtype=np.int32), counts)
-    origins = np.repeat(least, counts) + np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    keep = _useful(panel, origins, context, horizon, series)
+    origins = within(counts)
+    origins += np.repeat(least, counts)
+    keep = _useful(panel, series, origins, context, horizon)
     if not keep.all():
         series, origins = series[keep], origins[keep]
     if scales is None:
         scales = np.ones((len(panel), len(panel.columns.target)))
     if static is None:
         static = np.zeros((len(panel), 0), dtype=np.float32)
-    return Windows(panel, context, horizon, series, origins.astype(np.int64), scales, static, short == "pad")
+    return Windows(panel, context, horizon, series, origins, scales, static, short == "pad")
 
 
 def last_windows(windows: Windows) -> Windows:
-    """Return one window per series of the same panel, asking for the rows after its last observed target."""
+    """Return one window per series of the same panel, asking for the rows after its last observed target.
+
+    Series that have no history for it are refused once the window is gathered.
+    """
     series = np.arange(len(windows.panel), dtype=np.int32)
     return replace(windows, series=series, origins=windows.panel.ends.astype(np.int64))
 
@@ -212,24 +242,33 @@ def _gather(values: np.ndarray, rows: np.ndarray, real: np.ndarray | None) -> np
     return taken
 
 
-def _useful(panel: Panel, origins: np.ndarray, context: int, horizon: int, series: np.ndarray) -> np.ndarray:
+def _useful(panel: Panel, series: np.ndarray, origins: np.ndarray, context: int, horizon: int) -> np.ndarray:
     """Say which windows have something observed both in their context and in their horizon."""
+    keep = np.ones(len(origins), dtype=bool)
     observed = ~np.isnan(panel.targets).all(axis=1)
     if observed.all():
-        return np.ones(len(origins), dtype=bool)
-    count = np.concatenate([[0], np.cumsum(observed)])
-    begin = np.maximum(origins - context, panel.offsets[series])
-    return (count[origins] > count[begin]) & (count[origins + horizon] > count[origins])
+        return keep
+    count = np.zeros(panel.rows + 1, dtype=np.int64)
+    np.cumsum(observed, out=count[1:])
+    for block in range(0, len(origins), _BLOCK):
+        part = slice(block, block + _BLOCK)
+        origin = origins[part]
+        begin = np.maximum(origin - context, panel.offsets[series[part]])
+        keep[part] = (count[origin] > count[begin]) & (count[origin + horizon] > count[origin])
+    return keep
 
 
-def _check_lengths(panel: Panel, counts: np.ndarray, context: int, horizon: int) -> None:
-    short = np.flatnonzero(counts == 0)
+def _check_lengths(panel: Panel, rows: np.ndarray, context: int, horizon: int) -> None:
+    """Refuse series with fewer rows to learn from than one window has."""
+    short = np.flatnonzero(np.asarray(rows) < context + horizon)
     if not len(short):
         return
-    lengths = panel.ends - panel.offsets[:-1]
-    named = ", ".join(f"{panel.ids[i]!r} ({lengths[i]} rows)" for i in short[:5])
+    need = f"context {context} and horizon {horizon} need at least {context + horizon}. Lower --context or --horizon"
+    if panel.columns.id is None:
+        raise InputError(f"The series has {rows[0]} rows; {need}, or pass --short pad.")
+    named = ", ".join(f"{panel.ids[i]!r} has {rows[i]} rows" for i in short[:5])
     more = f" and {len(short) - 5:,} more" if len(short) > 5 else ""
-    who = f"Series {named}{more}" if panel.columns.id is not None else f"The series ({lengths[0]} rows)"
-    hint = "Lower --context or --horizon"
-    hint += ", or pass --short pad or --short drop." if panel.columns.id is not None else ", or pass --short pad."
-    raise InputError(f"{who} too short: context {context} and horizon {horizon} need {context + horizon}. {hint}")
+    raise InputError(
+        f"{len(short):,} of {len(panel):,} series are too short: {named}{more}; {need}, or pass --short pad or "
+        "--short drop."
+    )

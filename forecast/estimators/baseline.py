@@ -103,7 +103,9 @@ class Baseline(RegressorMixin, BaseEstimator):
         wanted = tuple(float(q) for q in self.quantiles)
         levels = check_quantiles(sorted({*wanted, 0.5}))
         wishes = Wishes(self.horizon, 1, self.season, 0, "drop", levels)
-        setting, _ = choose_setting(panel, wishes if y is None else Wishes(self.horizon or 1, 1, self.season, 0, "drop"))
+        setting, _ = choose_setting(
+            panel, wishes if y is None else Wishes(self.horizon or 1, 1, self.season, 0, "drop")
+        )
         scales = error_scales(panel, setting.season)
         shift = None
         if wanted:
@@ -158,7 +160,9 @@ class Baseline(RegressorMixin, BaseEstimator):
 
     def _ahead(self, panel: Panel, horizon: int, scales: np.ndarray) -> np.ndarray:
         fitted = self.fitted_
-        return baseline_ahead(self.method, panel, horizon, fitted.setting, fitted.levels, fitted.shift, scales)
+        return baseline_ahead(
+            self.method, panel, horizon, fitted.setting, fitted.levels, fitted.shift, scales
+        )
 
     def _first_panel(self, X: Any, y: Any) -> tuple[Panel, contracts.Contract]:
         if y is not None:
@@ -213,12 +217,16 @@ def check_method(name: str, others: tuple[str, ...] = ()) -> None:
     """
     known = [*others, *BASELINES]
     if name not in known:
-        raise ParameterError(f"There is no method {name!r}; known are {', '.join(known)}.{closest(name, known)}")
+        raise ParameterError(
+            f"There is no method {name!r}; known are {', '.join(known)}.{closest(name, known)}"
+        )
 
 
 def check_history(panel: Panel) -> None:
     """Refuse series without any observed target."""
     empty = np.flatnonzero(panel.ends == panel.offsets[:-1])
     if len(empty):
-        who = ", ".join(repr(panel.ids[i]) for i in empty[:5]) if panel.columns.id is not None else "the table"
+        who = (
+            ", ".join(repr(panel.ids[i]) for i in empty[:5]) if panel.columns.id is not None else "the table"
+        )
         raise InputError(f"No target is observed in {who}: there is nothing to continue.")

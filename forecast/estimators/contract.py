@@ -88,7 +88,9 @@ def array_panel(x: np.ndarray, y: np.ndarray, names: tuple[str, ...]) -> tuple[P
 def _plain_panel(values: np.ndarray, columns: Columns) -> Panel:
     rows = len(values)
     start, none = pd.Index([0]), pd.DataFrame(index=[0])
-    return Panel(values, np.array([0, rows]), (None,), start, parse_step(1), columns, none, np.ones(rows, bool))
+    return Panel(
+        values, np.array([0, rows]), (None,), start, parse_step(1), columns, none, np.ones(rows, bool)
+    )
 
 
 def with_future(history: Panel, x: np.ndarray) -> Panel:
@@ -117,7 +119,11 @@ def join(stored: Panel, given: Panel, context: int) -> Panel:
             f"least {context} rows of history."
         )
     begins = pd.Series(given.starts, index=pd.Index(given.ids, dtype=object))
-    key = old[stored.columns.id] if stored.columns.id is not None else pd.Series([None] * len(old), dtype=object)
+    key = (
+        old[stored.columns.id]
+        if stored.columns.id is not None
+        else pd.Series([None] * len(old), dtype=object)
+    )
     short = {i for i, n in zip(given.ids, lengths, strict=True) if n < context}
     first = key.map(begins.to_dict())
     before = key.isin(short) & (old[time] < first)

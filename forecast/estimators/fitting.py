@@ -12,7 +12,7 @@ import pandas as pd
 from forecast.data.panel import Panel
 from forecast.data.scale import error_scales
 from forecast.data.table import Choice
-from forecast.data.windows import Windows, make_windows
+from forecast.data.windows import Windows
 from forecast.estimators.contract import Contract, join
 from forecast.estimators.network import Network, Options, calibrated, fit_network, go_on
 from forecast.estimators.setting import Setting, Wishes, choose_setting
@@ -102,7 +102,7 @@ def fit_panel(
         listeners.announce(choices)
     panel = _kept(panel, setting)
     stop = panel.ends - setting.holdout
-    if setting.holdout and len(_held_out(panel, setting, stop)):
+    if setting.holdout and any_held_out(panel, setting, stop):
         network, trial = _compared(panel, setting, options, stop, listeners)
         if refit and network.record.stopped != "interrupted":
             network = go_on(network, panel, setting, _part(options, 1 - FIRST_SHARE), listeners=listeners)
@@ -140,18 +140,19 @@ def hold_trial(
 
     At most ``most`` windows a series and 1,000 in all are looked at, evenly spaced.
     """
-    windows = _held_out(panel, setting, stop, network, most)
+    scales = error_scales(panel, setting.season, stop)
+    first = np.maximum(stop, panel.offsets[:-1] + setting.context)
+    windows = _spread(network.windows(panel, first=first, scales=scales), most)
     before = np.maximum(stop - setting.validation, panel.offsets[:-1] + setting.context)
-    calibration = _spread(network.windows(panel, first=before, stop=stop)) if setting.validation else None
+    calibration = _spread(network.windows(panel, first=before, stop=stop, scales=scales))
     levels = network.shapes.quantiles or (0.5,)
     return set_beside(network.forecasts(windows), windows, calibration, levels, setting.season)
 
 
-def _held_out(panel: Panel, setting: Setting, stop: np.ndarray, network: Network | None = None, most: int = 1) -> Windows:
+def any_held_out(panel: Panel, setting: Setting, stop: np.ndarray) -> bool:
+    """Say whether a window of full context fits behind ``stop`` in any series."""
     first = np.maximum(stop, panel.offsets[:-1] + setting.context)
-    if network is None:
-        return make_windows(panel, context=setting.context, horizon=setting.horizon, first=first, short="drop")
-    return _spread(network.windows(panel, first=first, scales=error_scales(panel, setting.season, stop)), most)
+    return bool((panel.ends - first >= setting.horizon).any())
 
 
 def _spread(windows: Windows, most: int = PER_SERIES) -> Windows:
@@ -167,4 +168,3 @@ def _kept(panel: Panel, setting: Setting) -> Panel:
         return panel
     long_enough = panel.ends - panel.offsets[:-1] >= setting.context + setting.horizon
     return panel if long_enough.all() else panel.select(np.flatnonzero(long_enough))
-

@@ -177,7 +177,9 @@ class Forecaster(RegressorMixin, BaseEstimator):
             announce(choices)
         line = ProgressLine() if self.verbose and progress is None else None
         listeners = Listeners(progress or line, interrupted, tuple(self.callbacks), announce)
-        self.fitted_: Fitted = fit_panel(panel, contract, options, wishes, listeners=listeners, refit=self.refit)
+        self.fitted_: Fitted = fit_panel(
+            panel, contract, options, wishes, listeners=listeners, refit=self.refit
+        )
         if line is not None:
             line.close()
         self.choices_ = choices + self.fitted_.choices
@@ -335,13 +337,17 @@ class Forecaster(RegressorMixin, BaseEstimator):
     def _first_panel(self, X: Any, y: Any) -> tuple[Panel, contracts.Contract, tuple]:
         if y is not None:
             X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=np.float64)
-            names = tuple(str(n) for n in getattr(self, "feature_names_in_", [f"x{j}" for j in range(X.shape[1])]))
+            names = tuple(
+                str(n) for n in getattr(self, "feature_names_in_", [f"x{j}" for j in range(X.shape[1])])
+            )
             return *contracts.array_panel(X, np.asarray(y, np.float64), names), ()
         target = (self.target,) if isinstance(self.target, str) else tuple(self.target)
         roles = {"time": self.time, "id": self.id, "target": target}
         roles |= {name: tuple(getattr(self, name)) for name in ("known_future", "past_only", "static")}
         reading = {"duplicates": self.duplicates, "timezone": self.timezone, "date_format": self.date_format}
-        return contracts.first_panel(contracts.as_table(X), step=self.step, snapped=self.snap, reading=reading, roles=roles)
+        return contracts.first_panel(
+            contracts.as_table(X), step=self.step, snapped=self.snap, reading=reading, roles=roles
+        )
 
     def _predict_arrays(self, X: Any, method: str) -> np.ndarray:
         X = validate_data(self, X, reset=False, dtype=np.float64)
@@ -356,7 +362,9 @@ class Forecaster(RegressorMixin, BaseEstimator):
             return use
         table = self.comparison_
         if table is None:
-            raise ParameterError("use='best' needs a comparison, and no rows were held out; fit with holdout.")
+            raise ParameterError(
+                "use='best' needs a comparison, and no rows were held out; fit with holdout."
+            )
         return winner(table)
 
     def _wishes(self, arrays: bool) -> Wishes:
@@ -378,9 +386,20 @@ class Forecaster(RegressorMixin, BaseEstimator):
         if self.loss not in ("auto", *POINT_LOSSES):
             raise ParameterError(f"loss must be auto, {', '.join(POINT_LOSSES)}; got {self.loss!r}.")
         if self.loss != "auto" and len(tuple(self.quantiles)):
-            raise ParameterError("A point loss forecasts no quantiles: pass quantiles=() with it, or loss='auto'.")
+            raise ParameterError(
+                "A point loss forecasts no quantiles: pass quantiles=() with it, or loss='auto'."
+            )
         self._check_numbers()
-        names = ("cell", "units", "layers", "bidirectional", "dropout", "recurrent_dropout", "activation", "start")
+        names = (
+            "cell",
+            "units",
+            "layers",
+            "bidirectional",
+            "dropout",
+            "recurrent_dropout",
+            "activation",
+            "start",
+        )
         model = {name: getattr(self, name) for name in (*names, "anchor", "independent", "skip", "seed")}
         return Options(
             model={} if self.network is not None else model,

@@ -146,14 +146,18 @@ def fit_network(
     return Network(model, shapes, encoder, None, record), validation
 
 
-def go_on(network: Network, panel: Panel, setting: Setting, options: Options, *, listeners: Listeners) -> Network:
+def go_on(
+    network: Network, panel: Panel, setting: Setting, options: Options, *, listeners: Listeners
+) -> Network:
     """Train a network further on all rows: a third of the epochs that were best, at half the rate.
 
     There is no validation tail, so nothing stops it early; the calibration stays what it was.
     """
     common: dict[str, Any] = {"context": setting.context, "horizon": setting.horizon, "short": setting.short}
     common["scales"] = error_scales(panel, setting.season)
-    windows = make_windows(panel, first=panel.offsets[:-1], static=network.encoder.encode(panel.static), **common)
+    windows = make_windows(
+        panel, first=panel.offsets[:-1], static=network.encoder.encode(panel.static), **common
+    )
     plan = make_plan(len(windows), options)
     epochs = -(-max(network.record.best_epoch, 1) // 3)
     plan = replace(plan, epochs=epochs, learning_rate=plan.learning_rate / 2)

@@ -12,7 +12,7 @@ from forecast.data.panel import Panel
 from forecast.errors import ForecastWarning, InputError
 from forecast.estimators.baseline import baseline_ahead, check_history, check_method
 from forecast.estimators.contract import check_future, forecast_table
-from forecast.estimators.fitting import Fitted, hold_trial
+from forecast.estimators.fitting import Fitted, any_held_out, hold_trial
 from forecast.estimators.rolling import forecast_ahead
 from forecast.evaluation.comparison import NETWORK, compare
 
@@ -77,10 +77,10 @@ def evaluate_panel(fitted: Fitted, panel: Panel, windows: int) -> pd.DataFrame:
             newer = 0 if np.isnan(times[0]) else int(times[0])
             first[i] = begin[i] + max(newer, 0)
     first = np.maximum(first, begin + setting.context)
-    in_sample = not (panel.ends - first >= setting.horizon).any()
+    in_sample = not any_held_out(panel, setting, first)
     if in_sample:
         first = np.maximum(panel.ends - max(setting.holdout, setting.horizon), begin + setting.context)
-    if not (panel.ends - first >= setting.horizon).any():
+    if not any_held_out(panel, setting, first):
         raise InputError(
             f"No series of the table has {setting.context + setting.horizon} observed rows, which one window of "
             f"context {setting.context} and horizon {setting.horizon} needs."
@@ -137,4 +137,3 @@ def _tell_gaps(values: np.ndarray, have: tuple, levels: tuple, fitted: Fitted, h
             ForecastWarning,
             stacklevel=4,
         )
-

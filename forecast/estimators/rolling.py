@@ -67,7 +67,11 @@ def _extend(network: Network, panel: Panel, horizon: int) -> tuple[Panel, np.nda
         known = panel.values[end : min(end + horizon, panel.offsets[i + 1]), targets:]
         values[offsets[i] + kept[i] : offsets[i] + kept[i] + len(known), targets:] = known
     extended = replace(
-        panel, values=values, offsets=offsets, present=np.ones(len(values), bool), starts=panel.times_at(begins)
+        panel,
+        values=values,
+        offsets=offsets,
+        present=np.ones(len(values), bool),
+        starts=panel.times_at(begins),
     )
     return extended, offsets[:-1] + kept
 
@@ -78,9 +82,9 @@ def _check_history(network: Network, panel: Panel) -> None:
     short = np.flatnonzero(lengths < least)
     if not len(short):
         return
-    named = ", ".join(f"{panel.ids[i]!r} ({lengths[i]})" for i in short[:5]) + (" …" if len(short) > 5 else "")
+    named = ", ".join(f"{panel.ids[i]!r} ({lengths[i]})" for i in short[:5]) + (
+        " …" if len(short) > 5 else ""
+    )
     who = f"{len(short)} series have" if panel.columns.id is not None else "The table has"
     listed = f": {named}" if panel.columns.id is not None else f" ({lengths[0]})"
     raise InputError(f"{who} fewer observed rows than the context of {least}{listed}. Give more history.")
-
-

@@ -47,7 +47,9 @@ def load(path: Any, *, network: Callable[..., Any] | None = None) -> Forecaster 
     """
     file = ModelFile(path)
     if file.description.get("own_network") and network is None:
-        raise ParameterError(f"{path} holds a network of your own: pass load(path, network=the function that built it).")
+        raise ParameterError(
+            f"{path} holds a network of your own: pass load(path, network=the function that built it)."
+        )
     readers = {"forecaster": lambda: _forecaster(file, network), "baseline": lambda: _baseline(file)}
     if file.description.get("kind") not in readers:
         raise file.damaged("its kind is unknown")
@@ -55,7 +57,16 @@ def load(path: Any, *, network: Callable[..., Any] | None = None) -> Forecaster 
         return readers[file.description["kind"]]()
     except DamagedModelFile:
         raise
-    except (InputError, KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, MemoryError) as error:
+    except (
+        InputError,
+        KeyError,
+        TypeError,
+        ValueError,
+        IndexError,
+        AttributeError,
+        OverflowError,
+        MemoryError,
+    ) as error:
         raise file.damaged("its description makes no sense") from error
 
 
@@ -195,7 +206,9 @@ def _packed(history: Panel) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         "history": history.values,
         "offsets": history.offsets,
         "present": history.present,
-        "starts": pd.DatetimeIndex(history.starts).as_unit("ns").asi8 if stamps else np.asarray(history.starts),
+        "starts": pd.DatetimeIndex(history.starts).as_unit("ns").asi8
+        if stamps
+        else np.asarray(history.starts),
     }
     return described, numbers
 
@@ -225,7 +238,10 @@ def _check_sizes(shapes: Shapes, history: Panel) -> None:
     seen = (len(columns.target), len(columns.known_future), len(columns.past_only))
     if told != seen or history.values.shape[1] != sum(seen) or len(history.offsets) != len(history.ids) + 1:
         raise ValueError
-    if max(shapes.context, shapes.horizon, shapes.season) > 1_000_000 or shapes.context * shapes.horizon > 10**9:
+    if (
+        max(shapes.context, shapes.horizon, shapes.season) > 1_000_000
+        or shapes.context * shapes.horizon > 10**9
+    ):
         raise ValueError
 
 

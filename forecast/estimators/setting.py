@@ -88,15 +88,26 @@ def choose_setting(panel: Panel, wishes: Wishes) -> tuple[Setting, tuple[Choice,
     short, padded = _short(wishes, lengths, context, horizon)
     setting = Setting(horizon, context, season, holdout, validation, short)
     open_choices = (
-        (wishes.season, Choice("season", f"{season} rows" if season > 1 else "none", "--season", "found in the values")),
+        (
+            wishes.season,
+            Choice("season", f"{season} rows" if season > 1 else "none", "--season", "found in the values"),
+        ),
         (wishes.horizon, Choice("horizon", f"{horizon} rows ahead", "--horizon", why)),
-        (wishes.context, Choice("context", f"{context} rows seen", "--context", "what season, horizon and rows allow")),
-        (wishes.holdout, Choice("held out", f"last {holdout} rows", "--holdout", "to compare with the baselines")),
+        (
+            wishes.context,
+            Choice("context", f"{context} rows seen", "--context", "what season, horizon and rows allow"),
+        ),
+        (
+            wishes.holdout,
+            Choice("held out", f"last {holdout} rows", "--holdout", "to compare with the baselines"),
+        ),
     )
     choices = [choice for wish, choice in open_choices if wish is None]
     if wishes.short is None and len(padded):
         named = ", ".join(repr(panel.ids[i]) for i in padded[:5]) + (" …" if len(padded) > 5 else "")
-        choices.append(Choice("short series", f"{len(padded)} padded: {named}", "--short", "shorter than a window"))
+        choices.append(
+            Choice("short series", f"{len(padded)} padded: {named}", "--short", "shorter than a window")
+        )
     return setting, tuple(choices)
 
 

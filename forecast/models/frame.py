@@ -227,4 +227,3 @@ def dense(units: int, seed: int, name: str, activation: str | None = None) -> ke
     """Make a dense layer whose first weights depend on ``seed`` alone."""
     start = keras.initializers.GlorotUniform(seed=seed)
     return keras.layers.Dense(units, activation=activation, kernel_initializer=start, name=name)
-

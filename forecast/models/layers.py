@@ -95,7 +95,12 @@ class WindowScale(keras.layers.Layer):
         one = (values.shape[0], 1, values.shape[2])
         narrow = keras.KerasTensor(values.shape, dtype="float32")
         raw = keras.KerasTensor(one, dtype=wide())
-        return narrow, keras.KerasTensor(values.shape, dtype="float32"), raw, keras.KerasTensor(one, dtype=wide())
+        return (
+            narrow,
+            keras.KerasTensor(values.shape, dtype="float32"),
+            raw,
+            keras.KerasTensor(one, dtype=wide()),
+        )
 
     def get_config(self):
         config = super().get_config() | {"anchor": self.anchor, "season": self.season}

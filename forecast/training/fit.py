@@ -124,7 +124,12 @@ def forget_moments(model: keras.Model) -> None:
 
 
 def train(
-    model: keras.Model, windows: Windows, validation: Windows | None, plan: Plan, *, listeners: Listeners = NOBODY
+    model: keras.Model,
+    windows: Windows,
+    validation: Windows | None,
+    plan: Plan,
+    *,
+    listeners: Listeners = NOBODY,
 ) -> Record:
     """Train a compiled model; the weights of the best validation loss are left in it.
 
@@ -144,7 +149,9 @@ def train(
     keeper = _Keeper(batches, thin, plan, listeners)
     # A batch may hold rows near 1e300 whose scaled values overflow: that is caught, not warned about.
     with np.errstate(over="ignore", invalid="ignore"):
-        model.fit(batches, epochs=plan.epochs, verbose=0, shuffle=False, callbacks=[keeper, *listeners.callbacks])
+        model.fit(
+            batches, epochs=plan.epochs, verbose=0, shuffle=False, callbacks=[keeper, *listeners.callbacks]
+        )
     keeper.restore()
     if keeper.culprit is not None:
         raise TrainingDiverged(keeper.culprit)
@@ -213,7 +220,11 @@ class _Keeper(keras.callbacks.Callback):
     def _judge(self, epoch, logs):
         self.val_loss = logs["val_loss"] = validation_loss(self.model, self.validation)
         if self.val_loss < self.best:
-            self.best, self.weights, self.record.best_epoch = self.val_loss, self.model.get_weights(), epoch + 1
+            self.best, self.weights, self.record.best_epoch = (
+                self.val_loss,
+                self.model.get_weights(),
+                epoch + 1,
+            )
 
     def restore(self):
         if self.weights is not None:
@@ -253,7 +264,9 @@ class _Keeper(keras.callbacks.Callback):
         members = self.batches.members(self.epoch, batch)
         panel, series = windows.panel, windows.series[members]
         inputs, targets, _ = windows.batch(members)
-        sizes = np.nanmax(np.abs(np.concatenate([inputs["target"], targets], axis=1)), axis=(1, 2), initial=0.0)
+        sizes = np.nanmax(
+            np.abs(np.concatenate([inputs["target"], targets], axis=1)), axis=(1, 2), initial=0.0
+        )
         worst = int(sizes.argmax())
         i, origin = int(series[worst]), int(windows.origins[members[worst]])
         who = f"series {panel.ids[i]!r}, " if panel.columns.id is not None else ""

@@ -8,7 +8,12 @@ import numpy as np
 from forecast.data.windows import Windows
 
 
-def predict_windows(model: keras.Model, windows: Windows, batch_size: int = 512) -> np.ndarray:
+# Every call has this many windows, the last one filled up: one compiled program serves all, so a
+# forecast does not depend, to the last bit, on how many others were asked for with it.
+BATCH = 64
+
+
+def predict_windows(model: keras.Model, windows: Windows) -> np.ndarray:
     """Forecast every window.
 
     A target whose context holds no observed value has no level to start from: its forecast is NaN.
@@ -16,17 +21,14 @@ def predict_windows(model: keras.Model, windows: Windows, batch_size: int = 512)
     Args:
         model: Takes ``windows.inputs``.
         windows: At least one.
-        batch_size: Windows at once; the last batch is filled up so that one compiled program serves all.
 
     Returns:
         float64, shape ``(windows, horizon, targets[, quantiles])``.
     """
-    size = min(batch_size, max(len(windows), 1))
     parts = []
-    for begin in range(0, len(windows), size):
-        which = np.arange(begin, min(begin + size, len(windows)))
-        filled = np.pad(which, (0, size - len(which)), mode="edge")
-        inputs = windows.inputs(filled)
+    for begin in range(0, len(windows), BATCH):
+        which = np.arange(begin, min(begin + BATCH, len(windows)))
+        inputs = windows.inputs(np.pad(which, (0, BATCH - len(which)), mode="edge"))
         forecast = np.array(model.predict_on_batch(inputs), dtype=np.float64)
         unknown = np.isnan(inputs["target"]).all(axis=1)
         forecast.swapaxes(1, 2)[unknown] = np.nan

@@ -65,7 +65,9 @@ class WindowSequence(keras.utils.PyDataset):
         return self._passes[number]
 
 
-def windows(table: Any, *, context: int, horizon: int, batch_size: int = 64, seed: int = 0, **reading: Any) -> WindowSequence:
+def windows(
+    table: Any, *, context: int, horizon: int, batch_size: int = 64, seed: int = 0, **reading: Any
+) -> WindowSequence:
     """Read a table and return its windows as a data set for any ``keras.Model``.
 
     Args:

@@ -1,0 +1,186 @@
+"""The floors of the house: who may import whom, and what `import forecast` may cost."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import forecast
+
+ROOT = Path(forecast.__file__).parent
+MODULES = sorted(path.relative_to(ROOT.parent) for path in ROOT.rglob("*.py"))
+
+# A module imports only from the floors above its own. Modules of one floor may import each other.
+FLOORS = (
+    ("forecast.errors",),
+    ("forecast.archive", "forecast.storage"),
+    ("forecast.modelfile",),
+    ("forecast.data",),
+    ("forecast.models",),
+    ("forecast.training",),
+    ("forecast.evaluation",),
+    ("forecast.report",),
+    ("forecast.estimators",),
+    ("forecast.cli",),
+    ("forecast.__main__",),
+)
+HEAVY = {"tensorflow", "keras", "pandas", "numpy", "sklearn", "matplotlib", "scipy"}
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+
+
+def floor_of(module: str) -> int:
+    for number, names in enumerate(FLOORS):
+        if any(module == name or module.startswith(f"{name}.") for name in names):
+            return number
+    raise AssertionError(f"{module} stands on no floor; add it to FLOORS.")
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse((ROOT.parent / path).read_text(encoding="utf-8"))
+
+
+def imports_of(path: Path) -> set[str]:
+    """Every module that is imported, at the top or inside a function, except for type checkers only."""
+    known = {name_of(other) for other in MODULES}
+    skipped = {
+        id(node)
+        for branch in ast.walk(tree_of(path))
+        if isinstance(branch, ast.If) and "TYPE_CHECKING" in ast.dump(branch.test)
+        for part in branch.body
+        for node in ast.walk(part)
+    }
+    found = set()
+    for node in ast.walk(tree_of(path)):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= (inner & known) | ({node.module} if inner - known else set())
+    return found
+
+
+def test_there_is_something_to_check():
+    assert len(MODULES) > 40
+    assert "forecast.storage" in imports_of(Path("forecast/modelfile.py"))
+    assert "forecast.modelfile" in imports_of(Path("forecast/cli/info.py"))  # a lazy one
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if name_of(p) != "forecast"], ids=name_of)
+def test_a_module_imports_only_from_floors_above(path):
+    own = floor_of(name_of(path))
+    below = [m for m in imports_of(path) if m.startswith("forecast.") and floor_of(m) > own]
+    assert below == []
+
+
+def test_the_top_of_the_package_is_used_for_its_version_only():
+    for path in MODULES:
+        if name_of(path) == "forecast" or "forecast" not in imports_of(path):
+            continue
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.ImportFrom) and node.module == "forecast":
+                assert {alias.name for alias in node.names} <= {"__version__", "models"}, path
+            if isinstance(node, ast.Attribute) and getattr(node.value, "id", None) == "forecast":
+                assert node.attr == "__version__", path
+
+
+def test_no_import_cycles():
+    graph = {name_of(p): {m for m in imports_of(p) if m.startswith("forecast.")} for p in MODULES}
+    done: set[str] = set()
+
+    def visit(module: str, way: tuple[str, ...]) -> None:
+        assert module not in way, f"a cycle: {' -> '.join((*way, module))}"
+        if module in done:
+            return
+        for other in graph.get(module, ()):
+            if other != module:
+                visit(other, (*way, module))
+        done.add(module)
+
+    for module in graph:
+        visit(module, ())
+    assert done >= set(graph)
+
+
+@pytest.mark.parametrize(
+    ("folder", "forbidden"),
+    [
+        ("data", {"keras", "tensorflow", "torch", "jax", "sklearn", "matplotlib"}),
+        ("models", {"pandas", "sklearn", "matplotlib", "tensorflow"}),
+        ("cli", {"matplotlib", "tensorflow", "sklearn"}),
+        ("evaluation", {"keras", "tensorflow", "matplotlib"}),
+    ],
+)
+def test_walls(folder, forbidden):
+    inside = [p for p in MODULES if p.parts[1] == folder]
+    assert inside
+    for path in inside:
+        assert not {m.split(".")[0] for m in imports_of(path)} & forbidden, path
+
+
+def test_matplotlib_is_imported_in_one_place():
+    users = [p.as_posix() for p in MODULES if any(m.split(".")[0] == "matplotlib" for m in imports_of(p))]
+    assert users == ["forecast/report/plots.py"]
+
+
+def test_recurrent_layers_are_named_in_one_place():
+    names = {"LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "LSTMCell", "GRUCell", "SimpleRNNCell"}
+    users = set()
+    for path in MODULES:
+        for node in ast.walk(tree_of(path)):
+            attribute = isinstance(node, ast.Attribute) and node.attr in names
+            if attribute and ast.unparse(node.value) in ("keras.layers", "layers"):
+                users.add(path.as_posix())
+            if isinstance(node, ast.ImportFrom) and node.module == "keras.layers":
+                users |= {path.as_posix() for alias in node.names if alias.name in names}
+    assert users == {"forecast/models/recurrent.py"}
+
+
+def loaded_by(code: str) -> set[str]:
+    """Top-level packages beyond the standard library that a program has loaded at its end."""
+    program = f"{code}\nimport sys\nprint('\\n'.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    modules = {line.split(".")[0] for line in done.stdout.split("\n#modules\n")[-1].splitlines()}
+    return {m for m in modules if m and m not in sys.stdlib_module_names and not m.startswith("_")}
+
+
+def ambient() -> set[str]:
+    """What an interpreter loads by itself here (hooks of editable installs and the like)."""
+    return loaded_by("print('#modules')")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["fit", "--help"], ["predict", "--help"], ["fti"], ["info"]])
+def test_help_imports_click_and_this_package_only(arguments):
+    code = f"from forecast.cli import main\ntry:\n    main({arguments!r})\nexcept SystemExit:\n    pass\nprint('\\n#modules')"
+    assert loaded_by(code) - ambient() <= {"click", "forecast"}
+
+
+def test_importing_the_package_imports_nothing_else():
+    assert loaded_by("import forecast\ndir(forecast)\nprint('\\n#modules')") - ambient() == {"forecast"}
+
+
+def test_reading_a_table_imports_no_keras():
+    code = "import forecast\nforecast.read_table\nforecast.to_panel\nprint('\\n#modules')"
+    loaded = loaded_by(code)
+    assert "pandas" in loaded
+    assert not loaded & {"tensorflow", "keras", "matplotlib", "sklearn"}
+
+
+def test_public_names_resolve():
+    assert len(set(forecast.__all__)) == len(forecast.__all__)
+    for name in forecast.__all__:
+        assert getattr(forecast, name) is not None
+        assert name in dir(forecast)
+    with pytest.raises(AttributeError, match="no attribute 'Forecastr'"):
+        _ = forecast.Forecastr
