@@ -7,6 +7,9 @@ are loaded from the file, after their SHA-256 agreed.
     metadata.json, config.json, model.weights.h5    written by Keras; plain Keras can open the file
     forecast.json                                   format, versions, shapes, options, contract, record
     forecast.npz                                    history, scales and calibration; no pickled objects
+
+What a file declares (members, sizes, shapes) is checked before anything of that size is read or
+allocated, so that a small file cannot ask for much memory.
 """
 
 from __future__ import annotations
@@ -17,18 +20,23 @@ import json
 import os
 import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
+from forecast.archive import ArchiveError, check_hdf5, pack, read_members, unpack
 from forecast.errors import (
     DamagedModelFile,
+    ForecastError,
     InputError,
     ModelFileError,
     ModelFileMissing,
     NewerModelFile,
     NotAModelFile,
+    closest,
 )
 from forecast.storage import check_writable, write_atomic
 
@@ -36,10 +44,15 @@ FORMAT = 1
 DESCRIPTION, NUMBERS, WEIGHTS = "forecast.json", "forecast.npz", "model.weights.h5"
 OWN = {DESCRIPTION, NUMBERS}
 NETWORK = {"metadata.json", "config.json", WEIGHTS}
-LARGEST_DESCRIPTION = 256 * 2**20
+LARGEST_DESCRIPTION = 32 * 2**20
+# Real descriptions hold long lists but few of them; millions of tiny ones would fill the memory.
+MOST_BRACKETS = 200_000
+_MISFIT = "its weights do not fit the network it describes"
 
 
-def write_model(path: str | os.PathLike[str], model: Any, description: dict[str, Any], numbers: dict[str, np.ndarray]) -> None:
+def write_model(
+    path: str | os.PathLike[str], model: Any, description: dict[str, Any], numbers: dict[str, np.ndarray]
+) -> None:
     """Write a model, its description and its numbers to one file, atomically.
 
     Args:
@@ -47,18 +60,35 @@ def write_model(path: str | os.PathLike[str], model: Any, description: dict[str,
         model: A built ``keras.Model``, whose optimiser is left out; None for methods without one.
         description: Anything JSON can hold.
         numbers: Arrays by name, no objects.
+
+    Raises:
+        InputError: The folder does not exist or may not be written, or the description is too large.
+        ForecastError: The disk is full or failed; an old file is kept.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "means.forecast"
+        >>> write_model(path, None, {"kind": "demo"}, {"means": np.arange(3.0)})
+        >>> file = ModelFile(path)
+        >>> file.description["kind"], file.numbers()["means"].tolist()
+        ('demo', [0.0, 1.0, 2.0])
     """
     check_writable(path)
-    content = io.BytesIO() if model is None else _keras_zip(model)
-    packed = io.BytesIO()
-    np.savez_compressed(packed, allow_pickle=False, **numbers)
-    with zipfile.ZipFile(content, "a") as archive:
-        sums = {NUMBERS: _sha(packed.getvalue())}
-        if model is not None:
-            sums[WEIGHTS] = _sha(archive.read(WEIGHTS))
-        described = description | {"format": FORMAT, "sha256": sums}
-        archive.writestr(DESCRIPTION, json.dumps(described, indent=1), zipfile.ZIP_DEFLATED)
-        archive.writestr(NUMBERS, packed.getvalue())
+    packed = pack(numbers)
+    members = {} if model is None else _keras_members(model)
+    sums = {NUMBERS: _sha(packed)} | {name: _sha(members[name]) for name in members if name == WEIGHTS}
+    described = json.dumps(description | {"format": FORMAT, "sha256": sums}, separators=(",", ":"))
+    if len(described) > LARGEST_DESCRIPTION:
+        raise InputError(
+            f"{path}: the ids and static columns take {len(described):,} bytes as text, and a model "
+            f"file holds {LARGEST_DESCRIPTION:,}. Shorten the ids, or leave static columns out."
+        )
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, member in members.items():
+            archive.writestr(name, member)
+        archive.writestr(DESCRIPTION, described, zipfile.ZIP_DEFLATED)
+        archive.writestr(NUMBERS, packed)
     write_atomic(path, content.getvalue())
 
 
@@ -77,96 +107,157 @@ class ModelFile:
 
     def __init__(self, path: str | os.PathLike[str]):
         self.path = Path(path)
-        self._content = _read(self.path)
-        self.description = self._describe()
+        with _opened(self.path) as file:
+            self.description = self._describe(file)
+            self._members = self._checked(file)
 
     def numbers(self) -> dict[str, np.ndarray]:
         """Return the arrays."""
         try:
-            with np.load(io.BytesIO(self._member(NUMBERS)), allow_pickle=False) as packed:
-                return {name: packed[name] for name in packed.files}
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError) as error:
-            raise self._damaged() from error
+            return unpack(self._members[NUMBERS])
+        except ArchiveError as error:
+            raise self.damaged(f"{NUMBERS} {error}") from error
+
+    def check_room(self, least: int) -> None:
+        """Refuse a network of at least ``least`` numbers if the file cannot hold its weights.
+
+        To be asked before the network is built, so that a small file cannot ask for a large one.
+        """
+        if 2 * least > len(self._members.get(WEIGHTS, b"")):  # no weight takes less than two bytes
+            raise self.damaged("it describes a larger network than it holds")
 
     def load_weights(self, model: Any) -> None:
         """Fill a built model with the file's weights; the model's shapes decide, not the file's."""
-        weights = self._member(WEIGHTS)
-        with tempfile.TemporaryDirectory() as folder:
-            plain = Path(folder) / WEIGHTS
-            plain.write_bytes(weights)
-            try:
-                model.load_weights(plain)
-            except Exception as error:
-                raise self._damaged("its weights do not fit the network it describes") from error
-
-    def _describe(self) -> dict[str, Any]:
+        if WEIGHTS not in self._members:
+            raise self.damaged("it holds no weights")
+        # The optimiser of a network that could not be copied is stored too: at most a few times its size.
+        size = 8 * sum(8 * int(np.prod(v.shape)) for v in model.variables) + 2**20
         try:
-            with zipfile.ZipFile(io.BytesIO(self._content)) as archive:
-                names = [info.filename for info in archive.infolist()]
-                if DESCRIPTION not in names:
-                    raise NotAModelFile(f"{self.path} is not a model of this program: it holds no {DESCRIPTION}.")
-                if set(names) not in (OWN, OWN | NETWORK) or len(names) != len(set(names)):
-                    raise self._damaged("it holds other members than a model has")
-                if archive.getinfo(DESCRIPTION).file_size > LARGEST_DESCRIPTION:
-                    raise self._damaged(f"its {DESCRIPTION} is too large")
-                description = json.loads(archive.read(DESCRIPTION))
-        except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
-            if isinstance(error, ModelFileError):
-                raise
-            raise self._damaged() from error
-        if not isinstance(description, dict) or not isinstance(description.get("format"), int):
-            raise self._damaged()
-        if description["format"] > FORMAT:
+            count = check_hdf5(self._members[WEIGHTS], size)
+        except ArchiveError as error:
+            raise self.damaged(f"{WEIGHTS} {error}") from error
+        with _folder() as folder:
+            plain = folder / WEIGHTS
+            plain.write_bytes(self._members[WEIGHTS])
+            # A compiled model would ask for its optimiser's state too, which is not in the file.
+            target = model if getattr(model, "optimizer", None) is None else _uncompiled(model)
+            try:
+                target.load_weights(plain)
+            except Exception as error:
+                raise self.damaged(_MISFIT) from error
+            # Keras says nothing about weights that it has no use for: they are another network's.
+            if count > len(target.variables):
+                raise self.damaged(_MISFIT)
+            if target is not model:
+                model.set_weights(target.get_weights())
+
+    def damaged(self, why: str = "a part of it is missing or changed") -> DamagedModelFile:
+        """Return the error for a file whose content makes no sense."""
+        return DamagedModelFile(
+            f"{self.path} was truncated or altered: {why}. Use another copy, or fit again."
+        )
+
+    def _describe(self, file: BinaryIO) -> dict[str, Any]:
+        """Read the description; its format comes first, as a newer one may hold other members."""
+        try:
+            content = read_members(file, {DESCRIPTION: LARGEST_DESCRIPTION}).get(DESCRIPTION)
+            if content is None:
+                raise NotAModelFile(f"{self.path} is not a model of this program: it holds no {DESCRIPTION}.")
+            if content.count(b"{") + content.count(b"[") > MOST_BRACKETS:
+                raise self.damaged(f"its {DESCRIPTION} is too large")
+            description = json.loads(content)
+        except ModelFileError:
+            raise
+        except ArchiveError as error:
+            raise self.damaged(str(error)) from error
+        except (ValueError, RecursionError) as error:
+            raise self.damaged(f"its {DESCRIPTION} is no JSON") from error
+        number = description.get("format") if isinstance(description, dict) else None
+        if type(number) is not int or number < 1:
+            raise self.damaged(f"its {DESCRIPTION} names no format")
+        if number > FORMAT:
             raise NewerModelFile(
-                f"{self.path} was written in format {description['format']}, and this version reads up to {FORMAT}; "
+                f"{self.path} was written in format {number}, and this version reads up to {FORMAT}; "
                 "upgrade keras-forecast."
             )
         return description
 
-    def _member(self, name: str) -> bytes:
+    def _checked(self, file: BinaryIO) -> dict[str, bytes]:
+        """Read the members that are used, and compare their sums with what was written."""
         try:
-            with zipfile.ZipFile(io.BytesIO(self._content)) as archive:
-                content = archive.read(name)
-        except (zipfile.BadZipFile, EOFError, ValueError, KeyError, NotImplementedError, RuntimeError) as error:
-            raise self._damaged() from error
-        except Exception as error:  # zlib.error and the like, from altered bytes
-            raise self._damaged() from error
-        if _sha(content) != self.description.get("sha256", {}).get(name):
-            raise self._damaged(f"{name} is not what was written")
-        return content
-
-    def damaged(self, why: str = "a part of it is missing or changed") -> DamagedModelFile:
-        """Return the error for a file whose content makes no sense."""
-        return self._damaged(why)
-
-    def _damaged(self, why: str = "a part of it is missing or changed") -> DamagedModelFile:
-        return DamagedModelFile(f"{self.path} was truncated or altered: {why}. Use another copy, or fit again.")
+            sizes: dict[str, int | None] = {NUMBERS: None, WEIGHTS: None}
+            kinds = (set(), {WEIGHTS}, NETWORK)
+            members = read_members(file, sizes, exactly=[frozenset(OWN | kind) for kind in kinds])
+        except ArchiveError as error:
+            raise self.damaged(str(error)) from error
+        sums = self.description.get("sha256")
+        for name, content in members.items():
+            if not isinstance(sums, dict) or sums.get(name) != _sha(content):
+                raise self.damaged(f"{name} is not what was written")
+        return members
 
 
-def _keras_zip(model: Any) -> io.BytesIO:
-    with tempfile.TemporaryDirectory() as folder:
-        plain = Path(folder) / "model.keras"
-        model.save(plain, include_optimizer=False)
-        return io.BytesIO(plain.read_bytes())
+def _keras_members(model: Any) -> dict[str, bytes]:
+    """Return what Keras writes for a model, without its optimiser where the model can be copied."""
+    plain = _uncompiled(model)
+    with _folder() as folder:
+        try:
+            plain.save(folder / "model.keras")
+        except (NotImplementedError, TypeError, ValueError):  # a class that cannot describe itself
+            plain.save_weights(folder / WEIGHTS)
+            return {WEIGHTS: (folder / WEIGHTS).read_bytes()}
+        with zipfile.ZipFile(folder / "model.keras") as archive:
+            return {name: archive.read(name) for name in archive.namelist()}
 
 
-def _read(path: Path) -> bytes:
+def _uncompiled(model: Any) -> Any:
+    """Return a copy without an optimiser, or the model itself where it cannot be copied."""
+    try:
+        plain = type(model).from_config(model.get_config())
+        plain.set_weights(model.get_weights())
+    except Exception:  # a network of the user's own classes, which raise what they like
+        return model
+    return plain
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """Lend a temporary folder, as Keras reads and writes paths only."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="forecast-") as folder:
+            yield Path(folder)
+    except OSError as error:
+        where, reason = tempfile.gettempdir(), error.strerror or type(error).__name__
+        raise ForecastError(f"The folder for temporary files, {where}, cannot be used ({reason}).") from error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
     if path.is_dir():
         raise NotAModelFile(f"{path} is a folder, not a model file.")
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            if file.read(4) != b"PK\x03\x04":
+                raise NotAModelFile(f"{path} is not a model of this program{_advice(path)}")
+            yield file
     except FileNotFoundError:
         raise ModelFileMissing(f"{path}: there is no such file.{_near(path)}") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}).") from error
-    if not content.startswith(b"PK\x03\x04"):
-        raise NotAModelFile(f"{path} is not a model of this program. `forecast fit` writes one.")
-    return content
+
+
+def _advice(path: Path) -> str:
+    if path.suffix.lower() in (".csv", ".tsv", ".txt", ".gz", ".parquet"):
+        return f" but a table; `forecast fit {path}` makes a model of it."
+    return "; `forecast fit data.csv` writes one."
 
 
 def _near(path: Path) -> str:
     found = sorted(p.name for p in path.parent.glob("*.forecast"))[:5] if path.parent.is_dir() else []
-    return f" Models here: {', '.join(found)}." if found else " `forecast fit data.csv` writes one."
+    hint = closest(path.name, found)
+    if hint or found:
+        return hint or f" Models here: {', '.join(found)}."
+    return " `forecast fit data.csv` writes one."
 
 
 def _sha(content: bytes) -> str:

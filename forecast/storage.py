@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-import tempfile
+import platform
+import secrets
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from forecast.errors import ForecastError, InputError
 
 TEMPORARY = ".forecast-tmp-"
+# A temporary file this old was left behind, whatever process its name tells of.
+STALE_SECONDS = 24 * 3600.0
 
 
 def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
     """Write ``data`` so that ``path`` holds either its old content or all of the new.
 
     The bytes go to a temporary file in the same folder, are flushed to the disk, and take the
-    name in one step; a full disk or a killed process leaves the old file as it was.
+    name in one step; a full disk or a killed process leaves the old file as it was. Temporary files
+    of killed processes are swept from the folder first. A link is followed, and the mode of an old file
+    is kept.
 
     Args:
         path: File to create or replace. Its folder must exist.
         data: The whole content.
 
     Raises:
-        InputError: The folder does not exist or may not be written.
+        InputError: The folder does not exist or may not be written, or ``path`` is no ordinary file.
         ForecastError: The disk is full or failed.
 
     Example:
@@ -32,34 +40,38 @@ def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
         >>> (folder / "a.txt").read_bytes(), len(list(folder.iterdir()))
         (b'whole', 1)
     """
-    target = check_writable(path)
+    target = Path(os.path.realpath(check_writable(path)))
+    sweep(target.parent)
+    temporary = target.parent / f"{TEMPORARY}{_host()}-{os.getpid()}-{secrets.token_hex(6)}"
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f"{TEMPORARY}{os.getpid()}-", dir=target.parent)
-    except OSError as error:
-        raise InputError(f"{target}: cannot write into this folder ({error.strerror}).") from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
+        _write_through(temporary, data)
+        if target.exists():
+            os.chmod(temporary, target.stat().st_mode & 0o777)
         os.replace(temporary, target)
-        _sync_folder(target.parent)
     except OSError as error:
-        raise ForecastError(f"{target}: writing failed ({error.strerror}); the old file, if any, is kept.") from error
+        reason = error.strerror or type(error).__name__
+        raise ForecastError(f"{path}: writing failed ({reason}); the old file, if any, is kept.") from error
     finally:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+    _sync_folder(target.parent)
 
 
 def check_writable(path: str | os.PathLike[str]) -> Path:
-    """Return ``path`` as a Path, or refuse it when no file can be written there."""
+    """Return ``path`` as a Path, or refuse it when no file can be written there.
+
+    Raises:
+        InputError: It is a folder, a device or a pipe, or its folder is missing or may not be written to.
+    """
     target = Path(path)
+    folder = Path(os.path.realpath(target)).parent
     if target.is_dir():
         raise InputError(f"{target} is a folder; name a file to write.")
-    if not target.parent.is_dir():
+    if target.exists() and not target.is_file():
+        raise InputError(f"{target} is a device or a pipe; name an ordinary file to write.")
+    if not folder.is_dir():
         raise InputError(f"{target}: the folder {str(target.parent)!r} does not exist; create it first.")
-    if not os.access(target.parent, os.W_OK):
+    if not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(f"{target}: the folder {str(target.parent)!r} may not be written to.")
     return target
 
@@ -67,40 +79,56 @@ def check_writable(path: str | os.PathLike[str]) -> Path:
 def sweep(folder: str | os.PathLike[str]) -> int:
     """Remove temporary files that a killed process of this package left; return how many.
 
-    Files of processes that still run are kept.
+    Files of processes that still run, and of other computers that share the folder, are kept for a day.
     """
     removed = 0
-    for stale in Path(folder).glob(f"{TEMPORARY}*"):
-        owner = stale.name[len(TEMPORARY) :].split("-")[0]
-        if owner.isdigit() and not _alive(int(owner)):
-            stale.unlink(missing_ok=True)
-            removed += 1
+    for stale in Path(folder).glob(f"{TEMPORARY}*-*-*"):
+        with suppress(OSError):  # another process may sweep the same file
+            if _abandoned(stale):
+                stale.unlink()
+                removed += 1
     return removed
 
 
+def _abandoned(temporary: Path) -> bool:
+    host, owner = temporary.name[len(TEMPORARY) :].split("-")[:2]
+    if host == _host() and owner.isdigit() and not _alive(int(owner)):
+        return True
+    return time.time() - temporary.stat().st_mtime > STALE_SECONDS
+
+
 def _alive(pid: int) -> bool:
+    if os.name != "posix":  # asking by signal 0 would end the process on Windows
+        return True
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except OSError:
         return True
     return True
 
 
-def _umask() -> int:
-    # The mask can only be read by setting it.
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _host() -> str:
+    """Name this computer in a few letters that any file system takes."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+
+
+def _write_through(path: Path, data: bytes) -> None:
+    """Create a file with the mode the user's mask gives, and have its bytes on the disk."""
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _sync_folder(folder: Path) -> None:
-    # Windows cannot open a folder; there the rename alone has to do.
+    # Windows cannot open a folder, and some file systems cannot flush one; there the rename alone has to do.
     if os.name != "posix":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -15,77 +15,136 @@ from forecast import __version__
 from forecast.errors import ForecastError, closest
 
 VERBS = ("fit", "predict", "evaluate", "plot", "info", "template")
+_TABLES = (".csv", ".tsv", ".txt", ".gz", ".parquet", ".pq")
 
 
 class Verbs(click.Group):
     """Verbs found by module name, with a suggestion for mistyped ones."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the verbs in the order of use."""
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a verb."""
         return getattr(import_module(f"forecast.cli.{cmd_name}"), cmd_name) if cmd_name in VERBS else None
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple:
+        """Find the verb, or suggest one."""
         word = args[0]
         if word not in VERBS and not word.startswith("-"):
-            hint = closest(word, VERBS)
-            if not hint and os.path.exists(word):
-                hint = f" Did you mean `forecast fit {word}`?"
-            raise click.UsageError(f"There is no verb {word!r}; verbs are {', '.join(VERBS)}.{hint}")
+            raise click.UsageError(
+                f"There is no verb {word!r}; verbs are {', '.join(VERBS)}.{_suggestion(word)}", ctx
+            )
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Verbs,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, "--version", prog_name="forecast")
-def commands() -> None:
+@click.pass_context
+def commands(ctx: click.Context) -> None:
     """Honest forecasts from a CSV, with recurrent networks.
 
     \b
     forecast fit sales.csv              train, compare with baselines, forecast, draw
     forecast predict sales.forecast     forecast again, from new rows or further ahead
     """
+    if os.environ.get("NO_COLOR"):
+        ctx.color = False
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command and leave with its exit code: 0 done, 2 wrong input, 1 anything else, 130 or 143 interrupted."""
+    """Run a command and leave with its exit code: 0 done, 2 wrong input, 1 anything else, 130 or 143 interrupted.
+
+    Args:
+        arguments: Words after the program's name; None takes those it was started with.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["help"]:
+        words = [*words[1:], "--help"]
     try:
-        code = commands.main(args=arguments, prog_name="forecast", standalone_mode=False)
-    except click.exceptions.Abort:
-        code = 130
-    except KeyboardInterrupt:
-        _complain("interrupted.")
-        code = 130
-    except click.UsageError as error:
-        _complain(f"{_usage(error)} See `{_command_of(error)} --help`.")
-        code = 2
-    except click.ClickException as error:
-        _complain(error.format_message())
-        code = error.exit_code
-    except ForecastError as error:
-        _complain(str(error))
-        code = error.exit_code
-    except BrokenPipeError:
-        # The reader of a pipe has gone; nothing more can be said to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
-    except Exception as error:
-        if os.environ.get("FORECAST_DEBUG"):
-            raise
-        line = " ".join(str(error).split())[:300]
-        _complain(f"{type(error).__name__}: {line} (a fault of this program; FORECAST_DEBUG=1 shows where)")
-        code = 1
+        code = commands.main(args=words, prog_name="forecast", standalone_mode=False)
+        sys.stdout.flush()
+    except BaseException as error:
+        code = _end(error, words)
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def _end(error: BaseException, words: list[str]) -> int:
+    """Say in one line what went wrong, and return the exit code."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else 1
+    if isinstance(error, click.exceptions.Abort | KeyboardInterrupt):
+        _complain("interrupted.")
+        return getattr(error.__cause__ or error, "exit_code", 130)
+    if isinstance(error, click.UsageError):
+        _complain(f"{_usage(error)} See `{_command_of(words)} --help`.")
+        return 2
+    if isinstance(error, click.ClickException | ForecastError):
+        _complain(error.format_message() if isinstance(error, click.ClickException) else str(error))
+        return error.exit_code
+    if os.environ.get("FORECAST_DEBUG"):
+        raise error
+    if isinstance(error, BrokenPipeError):
+        # The reader of a pipe has gone; nothing more can be said to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    elif isinstance(error, MemoryError):
+        _complain("out of memory. Lower --batch-size, --context or --horizon, or give fewer rows.")
+    elif isinstance(error, OSError):
+        _complain(_about_file(error))
+        # What stdout still holds would fail once more while the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    else:
+        line = " ".join(str(error).split())[:300]
+        _complain(f"{type(error).__name__}: {line} (a fault of this program; FORECAST_DEBUG=1 shows where)")
+    return 1
+
+
 def _complain(message: str) -> None:
-    click.echo(f"Error: {' '.join(message.split())}", err=True)
+    from forecast.cli.session import printable
+
+    click.echo(f"Error: {printable(message)}", err=True)
+
+
+def _about_file(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename is not None else "reading or writing failed: "
+    return f"{where}{error.strerror or type(error).__name__}."
+
+
+def _suggestion(word: str) -> str:
+    """Guess what was meant by a word that is no verb: a file, or a verb mistyped."""
+    if word.endswith(".forecast"):
+        return f" Did you mean `forecast predict {word}`?"
+    if word.lower().endswith(_TABLES) or os.path.exists(word):
+        return f" Did you mean `forecast fit {word}`?"
+    return closest(word, VERBS)
 
 
 def _usage(error: click.UsageError) -> str:
+    """Word a usage error alike in all versions of click."""
+    if isinstance(error, click.NoSuchOption):
+        known = _options_of(error.ctx)
+        return f"There is no option {error.option_name}.{closest(error.option_name, known)}"
+    if isinstance(error, click.MissingParameter) and isinstance(error.param, click.Argument):
+        return f"{error.param.human_readable_name} is missing."
     message = error.format_message()
     return message if message.endswith((".", "?")) else f"{message}."
 
 
-def _command_of(error: click.UsageError) -> str:
-    return error.ctx.command_path if error.ctx is not None else "forecast"
+def _options_of(ctx: click.Context | None) -> list[str]:
+    if ctx is None:
+        return []
+    return [
+        flag for p in ctx.command.get_params(ctx) for flag in (*p.opts, *p.secondary_opts) if flag[:2] == "--"
+    ]
+
+
+def _command_of(words: list[str]) -> str:
+    verb = next((word for word in words if word in VERBS), None)
+    return "forecast" if verb is None else f"forecast {verb}"

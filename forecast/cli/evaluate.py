@@ -2,36 +2,55 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from forecast.cli.options import json_option, quiet_option
-from forecast.cli.predict import open_forecaster
+from forecast.cli.options import json_option, quiet_option, reading_options
+from forecast.cli.sections import Verb, option, section
+from forecast.cli.values import whole
 
 
-@click.command(short_help="Compare a saved model with the baselines on newer rows.")
+@click.command(cls=Verb, short_help="Compare a saved model with the baselines on newer rows.")
 @click.argument("model", metavar="MODEL")
 @click.argument("table", metavar="TABLE")
-@click.option("--windows", type=click.IntRange(1), default=100, show_default=True, help="Windows at most per series.")
+@section(
+    "Comparison",
+    option("--windows", type=whole(1), default=100, metavar="N", help="Windows at most per series."),
+)
+@reading_options
 @json_option
 @quiet_option
-def evaluate(model: str, table: str, windows: int, as_json: bool, quiet: bool) -> None:
+@click.pass_context
+def evaluate(
+    ctx: click.Context, model: str, table: str, windows: int, as_json: bool, quiet: bool, **_: Any
+) -> None:
     """Compare MODEL with the baselines on the rows of TABLE behind the end of training.
 
-    TABLE holds the history before those rows too. If none is newer, the last rows are used and the
-    answer says that training has seen them.
+    TABLE (- for stdin) holds the history before those rows too. If none is newer, the last rows are used
+    and the answer says that training has seen them.
     """
+    from forecast.cli.opening import load_forecaster, open_model, read_rows
     from forecast.cli.session import settle
 
     settle(quiet)
-    forecaster = open_forecaster(model)
-    found = forecaster.evaluate(table, windows=windows)
+    file = open_model(model, table)
+    rows = read_rows(file, table, ctx)
+    found = load_forecaster(model).evaluate(rows, windows=windows)
     from forecast.cli.tables import comparison_lines, frame_records, print_json
     from forecast.evaluation.comparison import verdict
 
     if as_json:
-        print_json({"comparison": frame_records(found), "verdict": verdict(found), "measured_on": found.attrs})
+        print_json(
+            {"comparison": frame_records(found), "verdict": verdict(found), "measured_on": found.attrs}
+        )
         return
-    click.echo("\n".join(comparison_lines(found)))
+    seen, new = found.attrs["in_sample"], found.attrs["new_series"]
+    click.echo("\n".join(comparison_lines(found, "Rows of training" if seen else "Newer rows")))
     click.echo(verdict(found))
-    if found.attrs["in_sample"]:
-        click.echo("Training has seen these rows: the figures flatter the network. Give newer rows for honest ones.")
+    if new:
+        click.echo(f"{new:,} of the series were not in training.")
+    if seen:
+        click.echo(
+            "Training has seen these rows: the figures flatter the network. Give newer rows for honest ones."
+        )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
 import click
 
 from forecast.cli.options import (
+    COLUMN_ROLES,
     READING,
-    Levels,
-    Limit,
+    check_method,
     check_targets,
     column_options,
     force_option,
@@ -19,53 +21,112 @@ from forecast.cli.options import (
     json_option,
     quiet_option,
     reading_options,
-    stacked,
+)
+from forecast.cli.sections import Verb, option, section
+from forecast.cli.values import MOST_ROWS, levels, positive, share, whole, word
+from forecast.errors import ForecastWarning, InputError, ParameterError
+
+size_options = section(
+    "Sizes (found if not given)",
+    option("--horizon", type=whole(1, MOST_ROWS), metavar="ROWS", help="Rows ahead to forecast."),
+    option("--context", type=whole(1, MOST_ROWS), metavar="ROWS", help="Rows the network sees."),
+    option("--step", metavar="STEP", help="Between rows: h, 15min, D, W, MS … or a whole number."),
+    option("--season", type=whole(1, MOST_ROWS), metavar="ROWS", help="Rows of a season; 1: none."),
+    option(
+        "--holdout",
+        type=whole(0, MOST_ROWS),
+        metavar="ROWS",
+        help="Last rows kept for the comparison; 0: none.",
+    ),
+    option(
+        "--short",
+        type=word("error", "drop", "pad"),
+        help="Series shorter than a window; found if not given.",
+    ),
+    option("--snap", is_flag=True, help="Round jittering times to the step."),
 )
 
-model_options = stacked(
-    click.option("--horizon", type=click.IntRange(1), help="Rows ahead to forecast."),
-    click.option("--context", type=click.IntRange(1), help="Rows the network sees."),
-    click.option("--step", metavar="STEP", help="Between rows: h, 15min, D, W, MS … or a whole number."),
-    click.option("--season", type=click.IntRange(1), help="Rows of a season; 1: none."),
-    click.option("--cell", type=click.Choice(["rnn", "lstm", "gru"]), default="gru", show_default=True, help="Kind."),
-    click.option("--units", type=click.IntRange(1), default=64, show_default=True, help="Width of each layer."),
-    click.option("--layers", type=click.IntRange(1), default=1, show_default=True, help="Recurrent layers."),
-    click.option("--bidirectional", is_flag=True, help="Read the context in both directions."),
-    click.option("--dropout", type=float, default=0.0, show_default=True, help="Share dropped between layers."),
-    click.option("--recurrent-dropout", type=float, default=0.0, show_default=True, help="… and between steps."),
-    click.option("--activation", type=click.Choice(["tanh", "relu", "leaky_relu"]), default="tanh", show_default=True),
-    click.option("--start", type=click.Choice(["orthogonal", "identity"]), default="orthogonal", show_default=True),
-    click.option("--anchor", type=click.Choice(["last", "mean", "season", "none"]), default="last", show_default=True),
-    click.option("--independent/--joint", default=True, help="Targets alone, or informing each other."),
-    click.option("--skip/--no-skip", default=None, help="Linear path from context to horizon."),
+network_options = section(
+    "Network",
+    option("--cell", type=word("rnn", "lstm", "gru"), default="gru", help="Kind of recurrent layer."),
+    option("--units", type=whole(1, 4096), default=64, metavar="N", help="Width of each recurrent layer."),
+    option("--layers", type=whole(1, 16), default=1, metavar="N", help="Recurrent layers."),
+    option("--bidirectional", is_flag=True, help="Read the context in both directions."),
+    option("--dropout", type=share(), default=0.0, metavar="SHARE", help="Dropped between layers."),
+    option("--recurrent-dropout", type=share(), default=0.0, metavar="SHARE", help="Dropped between steps."),
+    option(
+        "--activation",
+        type=word("tanh", "relu", "leaky_relu"),
+        default="tanh",
+        help="Of the recurrent layers.",
+    ),
+    option(
+        "--start",
+        type=word("orthogonal", "identity"),
+        default="orthogonal",
+        help="First recurrent weights.",
+    ),
+    option(
+        "--anchor",
+        type=word("last", "mean", "season", "none"),
+        default="last",
+        help="Level taken from each window.",
+    ),
+    option(
+        "--independent/--joint",
+        default=True,
+        help="Targets each alone (the default), or informing each other.",
+    ),
+    option("--skip/--no-skip", default=None, help="Linear path from context to horizon; found if not given."),
 )
 
-training_options = stacked(
-    click.option("--quantiles", type=Levels(), default="0.1,0.9", show_default=True, help="Levels, or none."),
-    click.option("--calibrate/--no-calibrate", default=True, help="Make the quantiles hold on unseen windows."),
-    click.option("--use", default="network", show_default=True, help="Who forecasts: network, best, a baseline."),
-    click.option("--loss", default="auto", show_default=True, help="auto, mae, mse or mixed."),
-    click.option("--epochs", type=click.IntRange(1), help="Passes over the windows."),
-    click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True, help="Windows a step."),
-    click.option("--learning-rate", type=float, default=2e-3, show_default=True, help="Highest rate."),
-    click.option("--patience", type=click.IntRange(1), default=10, show_default=True, help="Epochs without gain."),
-    click.option("--clip", type=Limit(), default="1", show_default=True, help="Largest gradient norm, or none."),
-    click.option("--holdout", type=click.IntRange(0), help="Last rows kept for the comparison; 0: none."),
-    click.option("--refit/--no-refit", default=True, help="Train again with the held-out rows."),
-    click.option("--budget", type=float, metavar="SECONDS", help="Seconds of training at most."),
-    click.option("--short", type=click.Choice(["error", "drop", "pad"]), help="Series shorter than a window."),
-    click.option("--snap", is_flag=True, help="Round jittering times to the step."),
-    click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of weights and order."),
+training_options = section(
+    "Training",
+    option("--epochs", type=whole(1), metavar="N", help="Passes over the windows; found if not given."),
+    option("--batch-size", type=whole(1), metavar="N", help="Windows a step."),
+    option("--learning-rate", type=positive(), default=3e-3, metavar="RATE", help="Highest rate."),
+    option("--patience", type=whole(1), default=10, metavar="N", help="Epochs without gain before stopping."),
+    option(
+        "--clip",
+        type=positive(or_none=True),
+        default=1.0,
+        metavar="NORM",
+        help="Largest gradient norm, or none.",
+    ),
+    option(
+        "--loss",
+        type=word("auto", "mae", "mse", "mixed"),
+        default="auto",
+        help="All but auto need --quantiles none.",
+    ),
+    option("--refit/--no-refit", default=True, help="Train again with the held-out rows (the default)."),
+    option("--budget", type=positive(), metavar="SECONDS", help="Of training at most."),
+    option("--seed", type=whole(0), default=0, metavar="N", help="Of weights and order."),
+)
+
+forecast_options = section(
+    "Forecast",
+    option(
+        "--quantiles", type=levels(), default="0.1,0.9", metavar="LEVELS", help="Of the intervals, or none."
+    ),
+    option(
+        "--calibrate/--no-calibrate",
+        default=True,
+        help="Make quantiles hold on unseen windows (the default).",
+    ),
+    option("--use", default="network", metavar="METHOD", help="Who forecasts: network, best, or a baseline."),
 )
 
 
-@click.command(short_help="Train on a table, compare with baselines, forecast, draw.")
+@click.command(cls=Verb, short_help="Train on a table, compare with baselines, forecast, draw.")
 @click.argument("table", metavar="TABLE")
 @column_options
-@model_options
+@size_options
+@network_options
 @training_options
+@forecast_options
 @reading_options
-@click.option("--out", metavar="FILE", help="Model to write, the forecast and picture beside it.")
+@section("Output", option("--out", metavar="FILE", help="Model to write; forecast and picture go beside it."))
 @force_option
 @json_option
 @quiet_option
@@ -77,39 +138,84 @@ def fit(table: str, out: str | None, force: bool, as_json: bool, quiet: bool, **
     folder, or where --out says.
     """
     from forecast.cli.session import Interruption, settle, start_keras
+    from forecast.report.progress import ProgressLine
 
     settle(quiet)
     model = model_path(table, out)
     files = {"model": model, "forecast": Path(f"{model}.csv"), "picture": Path(f"{model}.png")}
+    _check(table, options)
     check_targets(list(files.values()), force)
-    for name in ("target", "known_future", "past_only", "static"):
-        options[name] = joined(options[name])
     checked = _read(table, options)
+    choices = _preview(checked, options)
+    if not quiet:
+        tell_choices(choices)
     start_keras()
-    with Interruption() as interruption:
-        forecaster = _train(checked, options, interruption, quiet)
+    line = None if quiet else ProgressLine()
+    with Interruption(None if line is None else line.interject) as interruption:
+        forecaster = _train(checked, options, interruption, line)
         forecaster.save(files["model"])
-        rows = _forecast(forecaster, files, quiet)
+        rows = _forecast(forecaster, files)
     _report(forecaster, rows, files, as_json)
     if interruption.exit_code:
         sys.exit(interruption.exit_code)
 
 
 def model_path(table: str, out: str | None) -> Path:
-    """Return where the model goes: ``--out``, or the table's name in the current folder."""
-    if out is not None:
-        return Path(out) if out.endswith(".forecast") else Path(f"{out}.forecast")
+    """Return where the model goes: ``--out``, or the table's name in the current folder (or in that of ``--out``).
+
+    Raises:
+        ParameterError: ``--out`` names another kind of file.
+
+    Example:
+        >>> str(model_path("data/sales.csv.gz", None)), str(model_path("sales.csv", "best"))
+        ('sales.forecast', 'best.forecast')
+    """
     name = "stdin" if table == "-" else Path(table).name
-    while Path(name).suffix.lower() in (".csv", ".tsv", ".txt", ".gz", ".parquet"):
+    while Path(name).suffix.lower() in (".csv", ".tsv", ".txt", ".gz", ".parquet", ".pq"):
         name = Path(name).stem
-    return Path(f"{name}.forecast")
+    if out is None:
+        return Path(f"{name}.forecast")
+    if out.endswith(("/", "\\")) or Path(out).is_dir():
+        return Path(out) / f"{name}.forecast"
+    if Path(out).suffix.lower() in (
+        ".csv",
+        ".tsv",
+        ".txt",
+        ".gz",
+        ".parquet",
+        ".pq",
+        ".png",
+        ".keras",
+        ".h5",
+        ".json",
+    ):
+        raise ParameterError(
+            f"--out {out} names the model, whose name ends in .forecast; its forecast is written to "
+            f"{Path(out).stem}.forecast.csv. Pass --out {Path(out).stem}."
+        )
+    return Path(out) if out.endswith(".forecast") else Path(f"{out}.forecast")
+
+
+def _check(table: str, options: dict[str, Any]) -> None:
+    """Refuse what can be refused without reading anything."""
+    if table.endswith(".forecast"):
+        raise InputError(f"{table} is a model where a table is expected; `forecast predict {table}` uses it.")
+    check_method(options["use"])
+    if options["use"] == "best" and options["holdout"] == 0:
+        raise ParameterError("--use best needs a comparison; leave out --holdout 0.")
+    if options["loss"] != "auto" and options["quantiles"]:
+        raise ParameterError(
+            f"--loss {options['loss']} forecasts no quantiles; pass --quantiles none with it."
+        )
 
 
 def _read(table: str, options: dict[str, Any]) -> Any:
-    """Read the table before anything heavy is imported, so that mistakes are told at once."""
+    """Read the table, and leave in ``options`` what the estimator takes."""
     from forecast.data.table import read_table
 
-    roles = {name: options[name] for name in ("time", "id", "target", "known_future", "past_only", "static")}
+    for name in ("target", "known_future", "past_only", "static"):
+        options[name] = joined(options[name])
+    roles = {name: options[name] for name in COLUMN_ROLES}
     reading = {name: options.pop(name) if name in _READER_ONLY else options[name] for name in READING}
     return read_table(table, **roles, **reading)
 
@@ -118,63 +224,105 @@ def _read(table: str, options: dict[str, Any]) -> Any:
 _READER_ONLY = ("layout", "delimiter", "decimal", "encoding", "header", "lenient")
 
 
-def _train(checked: Any, options: dict[str, Any], interruption: Any, quiet: bool) -> Any:
-    from forecast.estimators.forecaster import Forecaster
-    from forecast.report.progress import ProgressLine
+def _preview(checked: Any, options: dict[str, Any]) -> tuple:
+    """Return everything that will be chosen, before Keras takes its seconds to start; refuse what cannot be fitted."""
+    from forecast.estimators.contract import first_panel
+    from forecast.estimators.setting import Wishes, choose_setting
+    from forecast.evaluation.intervals import check_quantiles
 
-    forecaster = Forecaster(**options)
-    line = None if quiet else ProgressLine()
-    forecaster.fit(checked, progress=line, interrupted=interruption, announce=None if quiet else tell_choices)
-    if line is not None:
-        line.close()
-    return forecaster
+    panel, _, choices = first_panel(
+        checked, step=options["step"], snapped=options["snap"], reading={}, roles={}
+    )
+    quantiles = options["quantiles"]
+    wishes = Wishes(
+        **{name: options[name] for name in ("horizon", "context", "season", "holdout", "short")},
+        quantiles=check_quantiles(sorted({*quantiles, 0.5})) if quantiles else (),
+    )
+    return choices + choose_setting(panel, wishes)[1]
 
 
 def tell_choices(choices: tuple) -> None:
     """Print what was chosen and the flag that changes it, one line each, to stderr."""
+    from forecast.cli.session import printable
+
+    width = max((len(choice.what) for choice in choices), default=0) + 1
     for choice in choices:
-        why = f" ({choice.why})" if choice.why else ""
-        click.echo(f"{choice.what + ':':<16} {choice.value}{why}  [{choice.flag}]", err=True)
+        why = f"; {choice.why}" if choice.why else ""
+        flag = f"  [{choice.flag}]" if choice.flag else ""
+        click.echo(printable(f"{choice.what + ':':<{width}} {choice.value}{why}{flag}"), err=True)
 
 
-def _forecast(forecaster: Any, files: dict[str, Path], quiet: bool) -> Any:
+def _train(checked: Any, options: dict[str, Any], interruption: Any, line: Any) -> Any:
+    from forecast.estimators.forecaster import Forecaster
+
+    forecaster = Forecaster(**options)
+    try:
+        return forecaster.fit(checked, progress=line, interrupted=interruption)
+    finally:
+        if line is not None:
+            line.close()
+
+
+def _forecast(forecaster: Any, files: dict[str, Path]) -> Any:
+    """Write forecast and picture; without what must be known ahead, say so and leave both out."""
     from forecast.data.table import write_table
     from forecast.report.pictures import forecast_picture
     from forecast.report.plots import save_png
 
-    rows = forecaster.predict()
-    write_table(rows, files["forecast"])
     fitted = forecaster.fitted_
+    try:
+        rows = forecaster.predict()
+    except InputError as error:
+        if not fitted.contract.columns.known_future:
+            raise
+        warnings.warn(f"The model is saved, but cannot forecast yet. {error}", ForecastWarning, stacklevel=2)
+        for name in ("forecast", "picture"):
+            # An older model's, which --force was given for, would be taken for this one's.
+            files.pop(name).unlink(missing_ok=True)
+        return None
+    write_table(rows, files["forecast"])
     save_png(forecast_picture(fitted.history, rows, fitted.setting.season), files["picture"])
     return rows
 
 
 def _report(forecaster: Any, rows: Any, files: dict[str, Path], as_json: bool) -> None:
-    from forecast.cli.tables import comparison_lines, frame_records, print_json
+    from forecast.cli.tables import comparison_lines, print_json
 
     if as_json:
-        comparison = forecaster.comparison_
-        print_json(
-            {
-                "choices": [vars(choice) for choice in forecaster.choices_],
-                "setting": vars(forecaster.fitted_.setting),
-                "comparison": None if comparison is None else frame_records(comparison),
-                "held_out": None if comparison is None else comparison.attrs,
-                "verdict": forecaster.verdict_,
-                "stopped": forecaster.fitted_.network.record.stopped,
-                "best_epoch": forecaster.fitted_.network.record.best_epoch,
-                "method": rows.attrs["method"],
-                "forecast": frame_records(rows),
-                "files": {name: str(path) for name, path in files.items()},
-            }
-        )
+        print_json(_document(forecaster, rows, files))
         return
     if forecaster.comparison_ is not None:
         click.echo("\n".join(comparison_lines(forecaster.comparison_)))
     click.echo(forecaster.verdict_ + _advice(forecaster))
     for name, path in files.items():
         click.echo(f"{name:<9} {path}")
-    click.echo(f"next      forecast predict {files['model']} --horizon {2 * forecaster.fitted_.setting.horizon}")
+    click.echo(f"next      {_next(forecaster, str(files['model']))}")
+
+
+def _document(forecaster: Any, rows: Any, files: dict[str, Path]) -> dict[str, Any]:
+    from forecast.cli.tables import frame_records
+
+    comparison, fitted = forecaster.comparison_, forecaster.fitted_
+    record = fitted.network.record
+    return {
+        "choices": [vars(choice) for choice in forecaster.choices_],
+        "setting": vars(fitted.setting),
+        "comparison": None if comparison is None else frame_records(comparison),
+        "held_out": None if comparison is None else comparison.attrs,
+        "verdict": forecaster.verdict_,
+        "stopped": record.stopped,
+        "best_epoch": record.best_epoch,
+        "method": None if rows is None else rows.attrs["method"],
+        "forecast": None if rows is None else frame_records(rows),
+        "files": {name: str(path) for name, path in files.items()},
+    }
+
+
+def _next(forecaster: Any, model: str) -> str:
+    fitted, model = forecaster.fitted_, shlex.quote(model)
+    if fitted.contract.columns.known_future:
+        return f"forecast template {model} --out future.csv; fill it; forecast predict {model} future.csv"
+    return f"forecast predict {model} --horizon {2 * fitted.setting.horizon}"
 
 
 def _advice(forecaster: Any) -> str:

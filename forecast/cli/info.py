@@ -7,13 +7,15 @@ from typing import Any
 import click
 
 from forecast.cli.options import json_option
+from forecast.cli.sections import Verb
 
 
-@click.command(short_help="Show a model's columns, sizes, training and versions.")
+@click.command(cls=Verb, short_help="Show a model's columns, sizes, training and versions.")
 @click.argument("model", metavar="[MODEL]", required=False)
 @json_option
 def info(model: str | None, as_json: bool) -> None:
     """Show what MODEL expects, how it was trained, and with which versions; without MODEL, this program."""
+    from forecast.cli.session import printable
     from forecast.cli.tables import print_json
 
     if model is None:
@@ -22,23 +24,34 @@ def info(model: str | None, as_json: bool) -> None:
         return
     from forecast.modelfile import ModelFile
 
-    described = ModelFile(model).description
+    file = ModelFile(model)
     if as_json:
-        print_json(described)
+        print_json(file.description)
         return
-    if described.get("kind") == "baseline":
-        click.echo(f"{model}: the baseline {described['parameters']['method']}")
-        click.echo("\n".join(_columns(described)))
-        return
-    for title, lines in (
-        ("Columns", _columns(described)),
-        ("Sizes", _sizes(described)),
-        ("Training", _training(described)),
-        ("Comparison on held-out rows", _comparison(described)),
-        ("Versions", [f"{k:<16} {v}" for k, v in described["versions"].items()]),
-    ):
+    try:
+        sections = _sections(file.description)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise file.damaged("its description makes no sense") from error
+    for title, lines in sections.items():
         click.echo(click.style(title, bold=True))
-        click.echo("\n".join(f"  {line}" for line in lines))
+        click.echo("\n".join(f"  {printable(line)}" for line in lines))
+
+
+def _sections(described: dict[str, Any]) -> dict[str, list[str]]:
+    versions = [f"{name:<16} {version}" for name, version in described["versions"].items()]
+    if described["kind"] == "baseline":
+        return {
+            "Method": [str(described["parameters"]["method"])],
+            "Columns": _columns(described),
+            "Versions": versions,
+        }
+    return {
+        "Columns": _columns(described),
+        "Sizes": _sizes(described),
+        "Training": _training(described),
+        "Comparison on held-out rows": _comparison(described),
+        "Versions": versions,
+    }
 
 
 def _columns(described: dict[str, Any]) -> list[str]:
@@ -51,43 +64,64 @@ def _columns(described: dict[str, Any]) -> list[str]:
         "past_only": "history",
         "static": "every row",
     }
-    lines = []
-    for role, when in needed.items():
-        names = columns[role]
-        for name in [names] if isinstance(names, str) else names or ():
-            lines.append(f"{name:<16} {role.replace('_', '-'):<13} to supply at prediction: {when}")
-    return lines
+    found = [
+        (name, role.replace("_", "-"), when)
+        for role, when in needed.items()
+        for name in ([columns[role]] if isinstance(columns[role], str) else columns[role] or ())
+    ]
+    width = max(len(name) for name, _, _ in found)
+    return [f"{name:<{width}}  {role:<12}  needed to predict: {when}" for name, role, when in found]
 
 
 def _sizes(described: dict[str, Any]) -> list[str]:
-    from forecast.data.frequency import Step
+    from forecast.data.step import Step
 
-    setting, shapes, parameters = described["setting"], described["shapes"], described["parameters"]
+    setting, shapes = described["setting"], described["shapes"]
     step = Step(**described["contract"]["step"])
-    series = len(described["history"]["ids"])
-    network = "own network" if described["own_network"] else (
-        f"{parameters['cell']}, {parameters['layers']} layer(s) of {parameters['units']} units"
-        + (", bidirectional" if parameters["bidirectional"] else "")
-    )
+    season = f"season {setting['season']} rows" if setting["season"] > 1 else "no season"
     levels = ", ".join(f"{q:g}" for q in described["wanted"]) or "none"
+    kinds = ("targets", "known_future", "past_only", "static")
+    inputs = [f"{shapes[kind]} {kind.replace('_', '-')}" for kind in kinds if shapes[kind]]
     return [
-        f"context {setting['context']} rows -> horizon {setting['horizon']} rows, step {step} ({step.words}), "
-        f"season {setting['season']}",
-        f"{series:,} series, {described['rows']:,} rows; targets {shapes['targets']}, known-future "
-        f"{shapes['known_future']}, past-only {shapes['past_only']}, static {shapes['static']} wide",
-        f"network: {network}; quantiles {levels}, {'calibrated' if described['calibrated'] else 'not calibrated'}",
+        f"context   {setting['context']} rows, horizon {setting['horizon']} rows, {season}, step {step} ({step.words})",
+        f"trained   {described['rows']:,} rows of {len(described['history']['ids']):,} series",
+        f"inputs    {', '.join(inputs)}",
+        f"network   {_network(described)}",
+        f"quantiles {levels}, {'calibrated' if described['calibrated'] else 'not calibrated'}",
     ]
+
+
+def _network(described: dict[str, Any]) -> str:
+    if described["own_network"]:
+        return "your own"
+    parameters = described["parameters"]
+    layers = f"{parameters['layers']} layer" + ("s" if parameters["layers"] > 1 else "")
+    both = ", bidirectional" if parameters["bidirectional"] else ""
+    return f"{parameters['cell']}, {layers} of {parameters['units']} units{both}"
+
+
+_END = {
+    "epochs": "all epochs done",
+    "patience": "stopped as the loss no longer fell",
+    "budget": "stopped by the budget",
+    "interrupted": "stopped by the user",
+}
 
 
 def _training(described: dict[str, Any]) -> list[str]:
     record = described["record"]
     history = record["history"]
-    lines = [f"{len(history)} epochs in {record['seconds']:.1f} s, stopped by {record['stopped']}"]
+    lines = [
+        f"{len(history)} epochs in {record['seconds']:.1f} s; {_END.get(record['stopped'], record['stopped'])}"
+    ]
     if history and record["best_epoch"]:
         best = history[record["best_epoch"] - 1]
         loss = best.get("val_loss", best["loss"])
-        lines.append(f"best epoch {record['best_epoch']}: {'val_loss' if 'val_loss' in best else 'loss'} {loss:.4g}")
-    return lines + [f"{choice['what']}: {choice['value']}  [{choice['flag']}]" for choice in described["choices"]]
+        name = "val_loss" if "val_loss" in best else "loss"
+        lines.append(f"best epoch {record['best_epoch']}: {name} {loss:.4g}")
+    choices = described["choices"]
+    width = max((len(choice["what"]) for choice in choices), default=0) + 1
+    return lines + [f"{choice['what'] + ':':<{width}} {choice['value']}" for choice in choices]
 
 
 def _comparison(described: dict[str, Any]) -> list[str]:

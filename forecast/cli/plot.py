@@ -3,31 +3,51 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from forecast.cli.options import check_targets, force_option, quiet_option
-from forecast.cli.predict import open_forecaster
+from forecast.cli.options import check_targets, force_option, horizon_option, quiet_option, reading_options
+from forecast.cli.sections import Verb, option, section
+from forecast.errors import ParameterError
 
 
-@click.command(short_help="Draw a saved model's forecast, or its training.")
+@click.command(cls=Verb, short_help="Draw a saved model's forecast, or its training.")
 @click.argument("model", metavar="MODEL")
 @click.argument("table", metavar="[TABLE]", required=False)
-@click.option("--horizon", type=click.IntRange(1), help="Rows ahead; as trained if not given.")
-@click.option("--training", is_flag=True, help="Draw the loss by epoch instead.")
-@click.option("--out", metavar="FILE", help="PNG to write. Default: MODEL.plot.png here.")
+@horizon_option
+@section("Forecast", option("--training", is_flag=True, help="Draw the loss by epoch instead."))
+@reading_options
+@section("Output", option("--out", metavar="FILE", help="Picture to write. Default: MODEL.plot.png here."))
 @force_option
 @quiet_option
-def plot(model: str, table: str | None, horizon: int | None, training: bool, out: str | None, force: bool, quiet: bool) -> None:
-    """Draw history, forecast and intervals of MODEL into a PNG."""
+@click.pass_context
+def plot(
+    ctx: click.Context,
+    model: str,
+    table: str | None,
+    horizon: int | None,
+    out: str | None,
+    force: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Draw history, forecast and intervals of MODEL into a PNG; TABLE is as for `forecast predict`."""
+    from forecast.cli.opening import load_forecaster, open_model, read_rows
     from forecast.cli.session import settle
 
     settle(quiet)
-    target = Path(out) if out is not None else Path(f"{Path(model).name}.plot.png")
+    training = options["training"]
+    if training and (table is not None or horizon is not None):
+        raise click.UsageError("--training draws the loss and takes neither TABLE nor --horizon.")
+    target = Path(f"{Path(model).name}.{'training' if training else 'plot'}.png" if out is None else out)
+    if target.suffix.lower() != ".png":
+        raise ParameterError(f"--out {target}: pictures are written as PNG; give a name that ends in .png.")
     check_targets([target], force)
-    forecaster = open_forecaster(model)
+    file = open_model(model, table)
+    rows = None if table is None else read_rows(file, table, ctx, future_only=True)
+    forecaster = load_forecaster(model)
     from forecast.report.plots import plot_history, save_png
 
-    figure = plot_history(forecaster.history_) if training else forecaster.plot(table, horizon)
-    save_png(figure, target)
+    save_png(plot_history(forecaster.history_) if training else forecaster.plot(rows, horizon), target)
     click.echo(f"picture   {target}")

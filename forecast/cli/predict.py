@@ -2,58 +2,66 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import click
 
-from forecast.cli.options import Levels, check_targets, force_option, quiet_option
+from forecast.cli.options import (
+    check_method,
+    check_rows_out,
+    force_option,
+    horizon_option,
+    json_option,
+    level_options,
+    quiet_option,
+    reading_options,
+    rows_out_option,
+)
+from forecast.cli.sections import Verb
 
 
-@click.command(short_help="Forecast with a saved model, from new rows or further ahead.")
+@click.command(cls=Verb, short_help="Forecast with a saved model, from new rows or further ahead.")
 @click.argument("model", metavar="MODEL")
 @click.argument("table", metavar="[TABLE]", required=False)
-@click.option("--horizon", type=click.IntRange(1), help="Rows ahead; as trained if not given.")
-@click.option("--quantiles", type=Levels(), help="Levels among the trained ones, or none.")
-@click.option("--use", help="Who forecasts: network, best, or a baseline's name.")
-@click.option("--out", default="-", show_default=True, metavar="FILE", help=".csv, .parquet, or - for stdout.")
+@horizon_option
+@level_options
+@reading_options
+@rows_out_option
 @force_option
+@json_option
 @quiet_option
-def predict(model: str, table: str | None, horizon: int | None, quantiles: tuple | None, use: str | None, out: str, force: bool, quiet: bool) -> None:
+@click.pass_context
+def predict(
+    ctx: click.Context,
+    model: str,
+    table: str | None,
+    out: str,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
     """Forecast the rows after the end of TABLE, or after the history inside MODEL.
 
-    TABLE holds history, and over the horizon the columns known ahead (with empty targets);
-    `forecast template MODEL` writes those rows to fill. Rows that continue the stored history suffice.
+    TABLE (- for stdin) holds history, and over the horizon the columns known ahead, with empty targets. Rows
+    that continue the stored history suffice; `forecast template MODEL` writes those to fill in.
     """
+    from forecast.cli.opening import load_forecaster, open_model, read_rows, write_rows
     from forecast.cli.session import settle
 
     settle(quiet)
-    if out != "-":
-        check_targets([Path(out)], force)
-    forecaster = open_forecaster(model)
-    write_rows(forecaster.predict(table, horizon, quantiles=quantiles, use=use), out)
+    if as_json and out != "-":
+        raise click.UsageError("--json prints to stdout; leave out --out.")
+    check_rows_out(out, force)
+    check_method(options["use"])
+    file = open_model(model, table)
+    rows = None if table is None else read_rows(file, table, ctx, future_only=True)
+    forecaster = load_forecaster(model)
+    wanted = {name: options[name] for name in ("horizon", "quantiles", "use")}
+    found = forecaster.predict(rows, **wanted)
+    if not as_json:
+        write_rows(found, out)
+        return
+    from forecast.cli.tables import frame_records, print_json
 
-
-def open_forecaster(path: str):
-    """Load a forecaster after checking the file, so that a wrong file is told before Keras starts."""
-    from forecast.modelfile import ModelFile
-
-    described = ModelFile(path).description
-    if described.get("kind") != "forecaster":
-        from forecast.errors import NotAModelFile
-
-        raise NotAModelFile(f"{path} holds a {described.get('kind')}, not a forecaster; use forecast.load in Python.")
-    from forecast.cli.session import start_keras
-
-    start_keras()
-    from forecast.estimators.saving import load
-
-    return load(path)
-
-
-def write_rows(rows, out: str) -> None:
-    """Write a table to a file, or as CSV to stdout."""
-    import sys
-
-    from forecast.data.table import write_table
-
-    write_table(rows, sys.stdout if out == "-" else out)
+    print_json({"method": found.attrs["method"], "forecast": frame_records(found)})

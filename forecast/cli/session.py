@@ -6,71 +6,126 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 import click
 
 from forecast.errors import ForecastWarning
 
 
-def settle(quiet: bool) -> None:
-    """Show this package's warnings as notes and nobody else's; keep TensorFlow from logging."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    warnings.simplefilter("ignore")
-    if not quiet:
-        warnings.simplefilter("always", ForecastWarning)
+class Stopped(KeyboardInterrupt):
+    """A second signal: stop now. ``exit_code`` is 128 plus the signal's number."""
 
-    def show(message, category, filename, lineno, file=None, line=None):
-        click.echo(f"Note: {message}", err=True)
+    def __init__(self, number: int):
+        super().__init__()
+        self.exit_code = 128 + number
+
+
+def settle(quiet: bool) -> None:
+    """For this command: show this package's warnings as notes, nobody else's, and keep TensorFlow from logging."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    context = click.get_current_context()
+    context.with_resource(warnings.catch_warnings())
+    warnings.simplefilter("ignore")
+    if quiet:
+        return
+    warnings.simplefilter("always", ForecastWarning)
+
+    def show(message: Any, *_: Any, **__: Any) -> None:
+        click.echo(f"Note: {printable(message)}", err=True)
 
     warnings.showwarning = show
 
 
+def printable(text: Any) -> str:
+    r"""Return text in one line, without characters that steer a terminal.
+
+    Example:
+        >>> printable("a\x1b[2Jb\n  c")
+        'a\\x1b[2Jb   c'
+    """
+    line = str(text)
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else " " if c.isspace() else repr(c)[1:-1] for c in line).strip()
+
+
 @contextmanager
-def silent_stderr() -> Iterator[None]:
-    """Hide what native code writes to stderr while TensorFlow starts: it logs before it can be told not to."""
-    if os.environ.get("FORECAST_DEBUG"):
-        yield
-        return
+def silent_stderr() -> Iterator[int]:
+    """Hide what native code writes to stderr while TensorFlow starts: it logs before it can be told not to.
+
+    Yields:
+        A descriptor that still leads to the real one.
+    """
     sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
+    kept = os.dup(2)
+    if not os.environ.get("FORECAST_DEBUG"):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        os.close(nowhere)
     try:
-        yield
+        yield kept
     finally:
         os.dup2(kept, 2)
         os.close(kept)
-        os.close(nowhere)
 
 
 def start_keras() -> None:
     """Import Keras and its backend and run one operation, without their greetings."""
-    with silent_stderr():
+    with silent_stderr() as kept, _leaving_at_once(kept):
         import keras
 
         keras.ops.zeros(1)
 
 
-class Interruption:
-    """Turns the first SIGINT or SIGTERM into a wish to stop, and lets the second one through.
+@contextmanager
+def _leaving_at_once(stderr: int) -> Iterator[None]:
+    """Leave at the first SIGINT: an exception in the middle of TensorFlow's import may get lost or be misread."""
 
-    Used as a context manager; asked by calling it.
+    def leave(number: int, frame: FrameType | None) -> None:
+        os.write(stderr, b"\nError: interrupted.\n")
+        os._exit(128 + number)
+
+    try:
+        old = signal.signal(signal.SIGINT, leave)
+    except ValueError:  # not the main thread, which alone may set handlers
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, old)
+
+
+class Interruption:
+    """Turns the first SIGINT or SIGTERM into a wish to stop; the second one stops now, the third at any cost.
+
+    Used as a context manager around work that asks it, by calling it, whether to stop.
+
+    Args:
+        tell: Says to the user that the wish was heard. It is called inside a signal handler, so it must
+            not use ``print``, which the signal may have interrupted.
     """
 
-    def __init__(self) -> None:
-        self.signal = 0
-        self._old: dict[int, object] = {}
+    def __init__(self, tell: Callable[[str], None] | None = None):
+        self.tell = tell
+        self.signal, self._count = 0, 0
+        self._old: dict[int, Any] = {}
 
     def __enter__(self) -> Interruption:
         for number in (signal.SIGINT, signal.SIGTERM):
-            self._old[number] = signal.signal(number, self._note)
+            try:
+                self._old[number] = signal.signal(number, self._note)
+            except ValueError:  # not the main thread, which alone may set handlers
+                break
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._old.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
+            signal.signal(number, handler)
 
     def __call__(self) -> bool:
         return self.signal != 0
@@ -81,7 +136,11 @@ class Interruption:
         return 128 + self.signal if self.signal else 0
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.signal:
-            raise KeyboardInterrupt
+        self._count += 1
+        if self._count > 2:
+            os._exit(128 + number)
+        if self._count == 2:
+            raise Stopped(number)
         self.signal = number
-        click.echo("Stopping after this batch; the best model so far is kept. Once more to stop now.", err=True)
+        if self.tell is not None:
+            self.tell("Stopping after this batch; the best model so far is kept. Once more to stop now.")

@@ -9,25 +9,40 @@ from typing import Any
 import click
 
 
-def comparison_lines(table: Any) -> list[str]:
-    """Lay a comparison out in columns, with what it was measured on above it."""
+def comparison_lines(table: Any, rows: str = "Held-out rows") -> list[str]:
+    """Lay a comparison out in columns, with what it was measured on above it.
+
+    Args:
+        table: From ``evaluation.comparison.compare``.
+        rows: What it was measured on.
+    """
     attrs = table.attrs
     level = f"{100 * attrs['level']:g} % coverage" if attrs.get("level") else "coverage"
     headers = ["method", "MAE", "RMSE", "MASE", "sMAPE", level, "skill"]
-    rows = [
-        [row["method"], *(_number(row[name]) for name in ("MAE", "RMSE", "MASE")), f"{row['sMAPE']:.2f}"]
-        + [_share(row["coverage"]), _share(row["skill"], signed=True)]
-        for row in table.to_dict("records")
-    ]
-    widths = [max(len(cell) for cell in column) for column in zip(headers, *rows, strict=True)]
+    cells = [_cells(row) for row in table.to_dict("records")]
+    widths = [max(len(cell) for cell in column) for column in zip(headers, *cells, strict=True)]
+    return [f"{rows}: {_measured_on(attrs)}", *(_line(line, widths) for line in (headers, *cells))]
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    errors = [_number(row[name]) for name in ("MAE", "RMSE", "MASE")]
+    shares = [_share(row["coverage"]), _share(row["skill"], signed=True)]
+    return [str(row["method"]), *errors, _number(row["sMAPE"], ".2f"), *shares]
+
+
+def _measured_on(attrs: dict[str, Any]) -> str:
     season = f"season {attrs['season']}" if attrs["season"] > 1 else "no season"
     left_out = f", {attrs['missing']:,} missing ones left out" if attrs["missing"] else ""
     left_out += f"; {attrs['constant']:,} of constant series not in MASE" if attrs["constant"] else ""
-    title = (
-        f"Held-out rows: {attrs['points']:,} values in {attrs['windows']:,} windows over {attrs['series']:,} series"
-        f"{left_out}; MASE by {season}, sMAPE 0-200, skill against the best baseline."
+    return (
+        f"{_many(attrs['points'], 'value')} in {_many(attrs['windows'], 'window')} of "
+        f"{_many(attrs['series'], 'series', 'series')}{left_out}; MASE by {season}, sMAPE 0-200, skill against the "
+        "best baseline."
     )
-    return [title, *(_line(cells, widths) for cells in (headers, *rows))]
+
+
+def _many(count: int, one: str, more: str = "") -> str:
+    return f"{count:,} {one if count == 1 else more or one + 's'}"
 
 
 def frame_records(frame: Any) -> list[dict[str, Any]]:
@@ -37,7 +52,7 @@ def frame_records(frame: Any) -> list[dict[str, Any]]:
 
 def print_json(document: dict[str, Any]) -> None:
     """Print one JSON document to stdout."""
-    click.echo(json.dumps(_clean(document), indent=2, ensure_ascii=False))
+    click.echo(json.dumps(_clean(document), indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def _clean(value: Any) -> Any:
@@ -49,20 +64,23 @@ def _clean(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
     if hasattr(value, "item"):
         value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    # What is missing or infinite has no number in JSON; NaN and NaT are not equal to themselves.
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value != value:
+        return None
+    return value.isoformat() if hasattr(value, "isoformat") else value
 
 
 def _line(cells: list[str], widths: list[int]) -> str:
-    first, *others = (cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(cells, widths, strict=True)))
-    return "  ".join([first, *others]).rstrip()
+    first, *others = zip(cells, widths, strict=True)
+    return "  ".join([first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]).rstrip()
 
 
-def _number(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.4g}"
+def _number(value: float, form: str = ".4g") -> str:
+    return "–" if math.isnan(value) else f"{value:{form}}"
 
 
 def _share(value: float, signed: bool = False) -> str:

@@ -33,39 +33,21 @@ def melt(sheet: Sheet, asked: Asked, times: Times | None) -> tuple[Sheet, Asked,
         TableError: No column of numbers, or a cell in one that is none.
         ParameterError: An id was asked for, or the time column already bears one of the new names.
     """
-    time = asked.time_name
-    if asked.id:
-        raise ParameterError(
-            f"{sheet.source}: --layout wide has one column a series; drop --id or --layout wide."
-        )
-    shared = [name for name in asked.named if name != time and name not in (asked.target or ())]
-    if {time, *shared} & {WIDE_ID, WIDE_VALUE}:
-        raise ParameterError(
-            f"{sheet.source}: --layout wide makes columns {WIDE_ID!r} and {WIDE_VALUE!r}, and the table "
-            "uses one of these names already; rename it."
-        )
-    free = [name for name in sheet.names if name != time and name not in shared]
-    names = asked.target or tuple(name for name in free if sheet.numbers(name).kind in ("number", "mostly"))
-    if not names:
-        raise TableError(
-            f"{sheet.source}: no column of numbers for --layout wide; the columns are {listed(sheet.names)}."
-        )
+    names, shared = _wide_columns(sheet, asked)
     count, rows = len(names), len(sheet)
-    values = np.concatenate([number_column(sheet, name, "target") for name in names])
-    columns: dict[str, Column] = {} if not time else {time: _tiled(sheet.columns[time], count)}
-    columns |= {name: _tiled(sheet.columns[name], count) for name in shared}
-    columns |= {WIDE_ID: np.repeat(np.array(names, dtype=object), rows), WIDE_VALUE: values}
+    columns = {name: _tiled(sheet.columns[name], count) for name in shared}
+    columns[WIDE_ID] = np.repeat(np.array(names, dtype=object), rows)
+    columns[WIDE_VALUE] = np.concatenate([number_column(sheet, name, "target") for name in names])
     lines = None if sheet.lines is None else np.tile(sheet.lines, count)
-    long = Sheet(
-        sheet.source, columns, lines, sheet.decimal, sheet.escaped, sheet.choices + notices(sheet, names)
-    )
+    choices = list(notices(sheet, names))
     if not asked.target:
-        long = long.with_choices(Choice("series columns", listed(names), "--target", "they hold numbers"))
-    ignored = [name for name in free if name not in names]
+        choices.append(Choice("series columns", listed(names), "--target", "they hold numbers"))
+    ignored = [name for name in sheet.names if name not in names and name not in shared]
     if ignored:
-        long = long.with_choices(
+        choices.append(
             Choice("ignored columns", listed(ignored), "--target", "they are no series of numbers")
         )
+    long = Sheet(sheet.source, columns, lines, sheet.decimal, sheet.escaped, sheet.choices + tuple(choices))
     told = replace(asked, id=(WIDE_ID,), target=(WIDE_VALUE,))
     return long, told, None if times is None else replace(times, values=np.tile(times.values, count))
 
@@ -153,6 +135,7 @@ def build(
     times: Times | None,
     ids: np.ndarray | None,
     series: np.ndarray,
+    *,
     duplicates: str,
 ) -> tuple[pd.DataFrame, np.ndarray | None]:
     """Return the frame, sorted by series and time, and the line of each of its rows.
@@ -207,6 +190,30 @@ def notices(sheet: Sheet, names: tuple[str, ...]) -> tuple[Choice, ...]:
             text = f"column {show(name)} holds integers of 2**53 or more, kept to 15 digits"
             found.append(Choice("large numbers", text, "", "calculations are in float64"))
     return tuple(found)
+
+
+def _wide_columns(sheet: Sheet, asked: Asked) -> tuple[tuple[str, ...], list[str]]:
+    """Return the columns to melt and those to repeat for every series."""
+    if asked.id:
+        raise ParameterError(
+            f"{sheet.source}: --layout wide has one column a series; drop --id or --layout wide."
+        )
+    shared = [name for name in sheet.names if name in asked.named and name not in (asked.target or ())]
+    if {*shared} & {WIDE_ID, WIDE_VALUE}:
+        raise ParameterError(
+            f"{sheet.source}: --layout wide makes columns {WIDE_ID!r} and {WIDE_VALUE!r}, and the table uses one of "
+            "these names already; rename it."
+        )
+    numeric = tuple(
+        n for n in sheet.names if n not in shared and sheet.numbers(n).kind in ("number", "mostly")
+    )
+    names = asked.target or numeric
+    if not names:
+        columns = listed(sheet.names)
+        raise TableError(
+            f"{sheet.source}: no column of numbers for --layout wide; the columns are {columns}."
+        )
+    return names, shared
 
 
 def _tiled(column: Column, count: int) -> Column:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,8 +30,17 @@ _MONTH_OF |= {m + rest: i for i, (m, rest) in enumerate(zip(_MONTHS, _LONG, stri
 
 # Family, pattern, what its groups mean (Year, Month, Day, Quarter, Week, U for weekday, Name of a month), and
 # whether a time may follow.
+
+
+class _Shape(NamedTuple):
+    family: str
+    pattern: re.Pattern[str]
+    roles: str
+    timed: bool
+
+
 _SHAPES = tuple(
-    (family, re.compile(pattern + (_TIME if timed else ""), re.ASCII), roles, timed)
+    _Shape(family, re.compile(pattern + (_TIME if timed else ""), re.ASCII), roles, timed)
     for family, pattern, roles, timed in (
         ("year-month-day", r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})", "YMD", True),
         ("year-month-day", r"([0-9]{4})/([0-9]{1,2})/([0-9]{1,2})", "YMD", True),
@@ -99,9 +109,9 @@ def parse_dates(cells: list[str]) -> DateParts:
         template = texts[rows[0]]
         if not 5 <= len(template) <= LONGEST:
             continue
-        for family, pattern, roles, timed in _SHAPES:
-            found = pattern.fullmatch(template)
-            if found is not None and _fill(parts, rows, texts, family, roles, found, timed):
+        for shape in _SHAPES:
+            found = shape.pattern.fullmatch(template)
+            if found is not None and _fill(parts, rows, texts, shape, found):
                 break
     return parts
 
@@ -117,32 +127,21 @@ def _by_shape(texts: list[str]) -> list[np.ndarray]:
     return [np.array(found) for found in list(rows.values())[:MOST_SHAPES]]
 
 
-def _fill(
-    parts: DateParts,
-    rows: np.ndarray,
-    texts: list[str],
-    family: str,
-    roles: str,
-    found: re.Match[str],
-    timed: bool,
-) -> bool:
+def _fill(parts: DateParts, rows: np.ndarray, texts: list[str], shape: _Shape, found: re.Match[str]) -> bool:
     """Read the digits of all cells of one shape; False when a word in it is no month."""
-    block = np.frombuffer("".join([texts[row] for row in rows]).encode("ascii"), dtype=np.uint8).reshape(
-        len(rows), -1
-    )
+    cells = "".join([texts[row] for row in rows]).encode("ascii")
+    block = np.frombuffer(cells, dtype=np.uint8).reshape(len(rows), -1)
     read: dict[str, np.ndarray | int] = {}
-    for group, role in enumerate(roles, 1):
-        start, stop = found.span(group)
-        read[role] = (
-            _MONTH_OF.get(found.group(group).lower(), 0) if role == "N" else _number(block, start, stop)
-        )
+    for group, role in enumerate(shape.roles, 1):
+        word = found.group(group).lower()
+        read[role] = _MONTH_OF.get(word, 0) if role == "N" else _number(block, *found.span(group))
     if read.get("N", 1) == 0:
         return False
     year, month, day = _calendar(read)
-    parts.family[rows] = family
+    parts.family[rows] = shape.family
     parts.year[rows], parts.month[rows], parts.day[rows] = year, month, day
-    if timed:
-        _fill_clock(parts, rows, block, found, len(roles) + 1)
+    if shape.timed:
+        _fill_clock(parts, rows, block, found, len(shape.roles) + 1)
     return True
 
 

@@ -10,8 +10,6 @@ import pandas as pd
 from forecast.errors import InputError, ParameterError
 
 MOST_CATEGORIES = 1_000
-# What rounding leaves of a spread of zero, relative to the largest number.
-_ROUNDING = 1e-14
 # A number this many scales off the mean is as strange as any; float32 ends at 3e38.
 _FARTHEST = 1e6
 
@@ -83,11 +81,10 @@ def _mean_and_scale(column: np.ndarray) -> tuple[float, float]:
     known = column[~np.isnan(column)]
     if not len(known):
         return 0.0, 1.0
-    # Divided before they are added and squared: numbers near the largest float overflow otherwise.
+    # Divided before they are added and squared: the largest floats do not overflow, equal numbers have no spread.
     largest = float(np.abs(known).max()) or 1.0
     mean, scale = (known / largest).mean(), (known / largest).std()
-    # Equal numbers differ from their mean by rounding.
-    return float(mean * largest), float(scale * largest) if scale > _ROUNDING else 1.0
+    return float(mean * largest), float(scale * largest) if scale > 0 else 1.0
 
 
 def _standardised(column: pd.Series, mean: float, scale: float) -> np.ndarray:

@@ -24,8 +24,9 @@ from forecast.errors import TableError
 
 __all__ = ["Step", "infer_step", "parse_step", "snap"]
 
-# Of 50 distances one may break the pattern: such a row is named later, when it is laid on the grid.
-_STRAY = 0.02
+# Of 50 distances one may break the pattern, of 5 if they have no divisor in common either: such a row is
+# named later, when it is laid on the grid.
+_STRAY, _STRAY_AT_MOST = 0.02, 0.2
 # A common divisor this much smaller than the usual distance is no step but jitter.
 _FINEST = 4
 # Steps that clocks which jitter are taken to mean: a typical distance is rounded to the nearest of them.
@@ -78,7 +79,7 @@ def snap(times: pd.DatetimeIndex, step: Step) -> pd.DatetimeIndex:
     """Round times to the nearest row of a regular grid.
 
     Fixed steps round to their nearest multiple since midnight, days to midnight, weeks (and other
-    numbers of days) to the most common of their days, months to the nearest day of theirs.
+    numbers of days) to the day that the times are nearest to, months to the nearest day of theirs.
 
     Example:
         >>> snap(pd.DatetimeIndex(["2024-01-01 00:59:59"]), parse_step("h"))[0].hour
@@ -98,7 +99,7 @@ def snap(times: pd.DatetimeIndex, step: Step) -> pd.DatetimeIndex:
     if step.kind == "month":
         days = _nearest_of_months(days, step.day)
     elif step.kind == "day" and step.count > 1:
-        phase = _mode(days % step.count)
+        phase = _centre(days % step.count, step.count)
         days = _rounded(days - phase, step.count) + phase
     return set_clock(days * DAY, stamps.tz)
 
@@ -121,7 +122,8 @@ def _infer_calendar(stamps: pd.DatetimeIndex, same: np.ndarray, finest: int) -> 
     days = wall // DAY
     distances = _distances(days, same)
     if _mode(distances) >= 28:
-        anchor = _anchor(days)
+        # A series of one row is on no grid of its own.
+        anchor = _anchor(days[np.append(same, False) | np.append(False, same)])
         if anchor is not None:
             months = _distances(month_number(days), same)
             return Step("month", _fitting(months, "month", anchor, finest), anchor)
@@ -135,10 +137,10 @@ def _steady(wall: np.ndarray, same: np.ndarray) -> bool:
 
 
 def _anchor(days: np.ndarray) -> int | None:
-    """Return the day of the month that all days fall on, 31 for the last; None if there is no such day."""
+    """Return the day of the month that nearly all days fall on, 31 for the last; None if there is none."""
     months, found = month_number(days), day_of_month(days)
-    for day in (31, int(found.max())):
-        if (days == month_day(months, day)).all():
+    for day in (31, int(found.max()), _mode(found)):
+        if (days != month_day(months, day)).mean() <= _STRAY:
             return day
     return None
 
@@ -166,10 +168,13 @@ def _distances(values: np.ndarray, same: np.ndarray) -> np.ndarray:
 def _fitting(distances: np.ndarray, kind: str, anchor: int = 0, finest: int = _FINEST) -> int:
     """Return the step that the distances are multiples of: the most common one, or a common divisor."""
     common = _mode(distances)
-    if (distances % common != 0).mean() <= _STRAY:
+    stray = (distances % common != 0).mean()
+    if stray <= _STRAY:
         return common
     step = int(np.gcd.reduce(distances))
     if common > finest * step:
+        if stray <= _STRAY_AT_MOST:
+            return common
         hint = "the true --step" if kind == "integer" else "--step and, if the clock jitters, --snap"
         raise TableError(
             f"No step fits the times: the most common distance is {Step(kind, common, anchor)}, but many rows "
@@ -196,7 +201,7 @@ def _anchored(stamps: pd.DatetimeIndex, step: Step) -> Step:
     """Return monthly steps that fall on the first or the last day, whichever the times are nearer to."""
     days = _rounded(plain_clock(stamps), DAY) // DAY
     ends, starts = (Step("month", step.count, day) for day in (31, 1))
-    away = {s: np.median(np.abs(days - _nearest_of_months(days, s.day))) for s in (starts, ends)}
+    away = {s: np.mean(np.abs(days - _nearest_of_months(days, s.day))) for s in (starts, ends)}
     return min(away, key=lambda s: away[s])
 
 
@@ -204,6 +209,14 @@ def _nearest_of_months(days: np.ndarray, day: int) -> np.ndarray:
     month = month_number(days)
     near = np.stack([month_day(month + k, day) for k in (0, -1, 1)])
     return np.take_along_axis(near, np.abs(near - days).argmin(axis=0)[None], axis=0)[0]
+
+
+def _centre(days: np.ndarray, count: int) -> int:
+    """Return the day of a cycle of ``count`` days that the days are nearest to, all in all."""
+    found, rows = np.unique(days, return_counts=True)
+    likely = found[np.argsort(-rows, kind="stable")[:20]]
+    away = np.abs(found - likely[:, None])
+    return int(likely[(np.minimum(away, count - away) * rows).sum(axis=1).argmin()])
 
 
 def _rounded(values: np.ndarray, unit: int) -> np.ndarray:

@@ -118,8 +118,8 @@ def _check_grid(rows: _Rows, step: Step, position: np.ndarray, snapped: bool) ->
         row = int(bad.argmax())
         begin = int(rows.begins[rows.number[row]])
         mates = rows.number == rows.number[row]
-        # Positions count from the first row of a series: where most rows miss the grid, that one is odd.
-        row = begin if bad[mates].mean() > 0.5 else row
+        # Positions count from the first row of a series: where nearly all rows miss the grid, that one is odd.
+        row = begin if bad[mates].mean() > 0.9 else row
         hint = "" if snapped else ", or --snap to round jittering times"
         if getattr(rows.times, "tz", None) is not None and step.seconds > 3_600:
             hint += ", or another --timezone if the times follow the clocks of one"

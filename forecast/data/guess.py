@@ -93,14 +93,17 @@ def guess_id(
     texts = [
         name for name in sheet.names if name not in taken and name not in named and _is_text(sheet, name)
     ]
-    one = np.zeros(len(sheet), dtype=np.int64)
     if times is None:
-        name = next((n for n in named if 1 < _distinct(sheet, n) < len(sheet)), None)
-        return name, "its values repeat"
-    repeats = _repeats(one, keys(one))
+        return next((n for n in named if 1 < _distinct(sheet, n) < len(sheet)), None), "its values repeat"
+    every = keys(np.zeros(len(sheet), dtype=np.int64))
+    repeats = _repeats(np.zeros(len(sheet), dtype=np.int64), every)
     if len(repeats) == 0:
-        name = next((n for n in named + texts if _distinct(sheet, n) == 1), None)
-        return name, "it has one value throughout"
+        return next(
+            (n for n in named + texts if _distinct(sheet, n) == 1), None
+        ), "it has one value throughout"
+    # A number of the row, or a note on it, separates all rows and tells no series apart.
+    most = len(sheet) - (len(np.unique(every)) > 1)
+    named = [name for name in named if _distinct(sheet, name) <= most]
     texts = [name for name in texts if 2 * _distinct(sheet, name) <= len(sheet)]
     left = {name: len(_repeats(codes := codes_of(sheet, name), keys(codes))) for name in named + texts}
     best = min(left, key=lambda name: left[name], default=None)
@@ -108,12 +111,7 @@ def guess_id(
         return best, "times repeat and it tells the rows apart"
     if best is None or merge or looks_like_autumn(times.values, repeats):
         return None, ""
-    first, second = _first_pair(codes_of(sheet, best), keys(codes_of(sheet, best)))
-    raise TableError(
-        f"{sheet.pair(first, second)}: times repeat, and no single column tells the series apart (tried "
-        f"{listed(list(left), 5)}; these rows agree in {best!r} too). Join columns into one and name it with "
-        "--id, or pass --duplicates."
-    )
+    raise TableError(_inseparable(sheet, list(left), best, keys))
 
 
 def codes_of(sheet: Sheet, name: str) -> np.ndarray:
@@ -171,7 +169,13 @@ def _repeats(codes: np.ndarray, keys: np.ndarray) -> np.ndarray:
     return np.flatnonzero(pd.Series(_pairs(codes, keys)).duplicated().to_numpy())
 
 
-def _first_pair(codes: np.ndarray, keys: np.ndarray) -> tuple[int, int]:
-    pairs = _pairs(codes, keys)
-    second = int(_repeats(codes, keys)[0])
-    return int(np.argmax(pairs == pairs[second])), second
+def _inseparable(sheet: Sheet, tried: list[str], best: str, keys: Keys) -> str:
+    codes = codes_of(sheet, best)
+    pairs = _pairs(codes, keys(codes))
+    second = int(_repeats(codes, keys(codes))[0])
+    first = int(np.argmax(pairs == pairs[second]))
+    return (
+        f"{sheet.pair(first, second)}: times repeat, and no single column tells the series apart (tried "
+        f"{listed(tried, 5)}; these rows agree in {best!r} too). Join columns into one and name it with "
+        "--id, or pass --duplicates."
+    )

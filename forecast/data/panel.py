@@ -125,7 +125,7 @@ class Panel:
         counts = np.diff(inside[self.offsets])
         if not counts.any():
             raise ParameterError(
-                f"No row of any series lies before the cutoff {limit}; the first is {self.starts.min()}."
+                f"No row lies before the cutoff {limit}; the first is at {self.starts.min()}."
             )
         return self.cut(self.offsets[:-1] + counts)
 

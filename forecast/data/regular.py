@@ -54,6 +54,7 @@ def parse(
     dialect: Dialect,
     names: list[str],
     sample: list[list[str]],
+    *,
     header: bool,
     keep: frozenset[str],
 ) -> dict[str, Column]:

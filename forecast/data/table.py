@@ -143,7 +143,7 @@ def read_table(
     moments = None if times is None else to_zone(sheet, asked.time_name, times, zone, series)
     order = np.arange(len(sheet)) if moments is None else moments.values.astype(np.int64)
     columns, choices = assign_roles(sheet, asked, series, order)
-    frame, lines = build(sheet, columns, moments, ids, series, duplicates)
+    frame, lines = build(sheet, columns, moments, ids, series, duplicates=duplicates)
     choices = sheet.choices + choices + notices(sheet, columns.numeric)
     return Table(frame, columns, choices, sheet.source, lines)
 
@@ -203,6 +203,7 @@ def _settle_id(
         return sheet, asked
 
     def keys(codes: np.ndarray) -> np.ndarray:
+        """Return the time of each row as int64; in a repeated hour it depends on the series."""
         assert times is not None  # without times the id is guessed from its own values
         return to_zone(sheet, asked.time_name, times, zone, codes).values.astype(np.int64)
 

@@ -74,7 +74,7 @@ def read_text(name: str, raw: bytes, form: Format, keep_text: frozenset[str] = f
         sheet = _read_slowly(name, data, dialect, form)
     else:
         names, choices = column_names(name, line, first[0] if form.header else None, len(first[0]))
-        columns = parse(data, dialect, names, first[form.header :], form.header, keep_text)
+        columns = parse(data, dialect, names, first[form.header :], header=form.header, keep=keep_text)
         choices = dialect.choices + choices
         sheet = Sheet(name, columns, lines[form.header :], dialect.decimal, True, choices)
     if len(sheet) == 0:

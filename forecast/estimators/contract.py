@@ -79,6 +79,8 @@ def first_panel(
 
 def array_panel(x: np.ndarray, y: np.ndarray, names: tuple[str, ...]) -> tuple[Panel, Contract]:
     """Make a panel of one series from arrays: rows are steps, ``x`` is known ahead, ``y`` the targets."""
+    if len(y) < 2:
+        raise InputError(f"Arrays must have more than one row to learn from; got n_samples = {len(y)}.")
     targets = ("y",) if y.ndim == 1 else tuple(f"y{j}" for j in range(y.shape[1]))
     columns = Columns(time=None, id=None, target=targets, known_future=names)
     values = np.column_stack([y.reshape(len(y), -1), x]).astype(np.float64)

@@ -13,14 +13,15 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from forecast.data.panel import Panel
 from forecast.data.table import Choice
 from forecast.data.windows import check_positive
-from forecast.errors import ParameterError
+from forecast.errors import InputError, ParameterError
 from forecast.estimators import contract as contracts
+from forecast.estimators.baseline import check_method
 from forecast.estimators.fitting import Fitted, fit_panel
 from forecast.estimators.network import Options
 from forecast.estimators.prediction import evaluate_panel, predict_panel
 from forecast.estimators.setting import Wishes
 from forecast.evaluation import metrics
-from forecast.evaluation.comparison import mase_scales, verdict, winner
+from forecast.evaluation.comparison import NETWORK, mase_scales, verdict, winner
 from forecast.evaluation.intervals import check_quantiles
 from forecast.models import build_rnn
 from forecast.models.losses import POINT_LOSSES
@@ -62,8 +63,8 @@ class Forecaster(RegressorMixin, BaseEstimator):
         calibrate: Shift the quantiles so that they hold on windows that were not trained on.
         use: ``"network"``, ``"best"`` (of the comparison) or a baseline's name.
         loss: ``"auto"`` (pinball with quantiles, else absolute error), ``"mae"``, ``"mse"`` or ``"mixed"``.
-        epochs: Passes over the windows; None: three, but between 400 and 1,500 steps in all.
-        batch_size: Windows a step.
+        epochs: Passes over the windows; None: three, but between 300 and 1,500 steps in all.
+        batch_size: Windows a step; None: 32, fewer for more than eight targets.
         learning_rate: Highest rate; it warms up to it and falls to zero along a cosine.
         patience: Epochs without a better validation loss before stopping.
         clip: Largest gradient norm, None for no clipping.
@@ -125,8 +126,8 @@ class Forecaster(RegressorMixin, BaseEstimator):
         use: str = "network",
         loss: str = "auto",
         epochs: int | None = None,
-        batch_size: int = 64,
-        learning_rate: float = 2e-3,
+        batch_size: int | None = None,
+        learning_rate: float = 3e-3,
         patience: int = 10,
         clip: float | None = 1.0,
         holdout: int | None = None,
@@ -242,6 +243,8 @@ class Forecaster(RegressorMixin, BaseEstimator):
             check_positive(horizon=horizon)
         if self.from_arrays_ and X is not None:
             return self._predict_arrays(X, method)
+        if self.from_arrays_ and fitted.contract.columns.known_future and method == NETWORK:
+            raise InputError("This model was fitted on arrays: pass the next rows' covariates, predict(X).")
         panel = fitted.history if X is None else fitted.panel(contracts.as_table(X))
         return predict_panel(fitted, panel, horizon, levels=levels, method=method)
 
@@ -390,6 +393,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
                 "A point loss forecasts no quantiles: pass quantiles=() with it, or loss='auto'."
             )
         self._check_numbers()
+        check_method(self.use, (NETWORK, "best"))
         names = (
             "cell",
             "units",
@@ -419,9 +423,8 @@ class Forecaster(RegressorMixin, BaseEstimator):
         )
 
     def _check_numbers(self) -> None:
-        check_positive(batch_size=self.batch_size, patience=self.patience)
-        if self.epochs is not None:
-            check_positive(epochs=self.epochs)
+        given = {"batch_size": self.batch_size, "epochs": self.epochs, "patience": self.patience}
+        check_positive(**{name: value for name, value in given.items() if value is not None})
         if not isinstance(self.seed, (int, np.integer)) or isinstance(self.seed, bool) or self.seed < 0:
             raise ParameterError(f"seed must be a whole number of at least 0; got {self.seed!r}.")
         for name in ("learning_rate", "clip", "budget"):

@@ -25,6 +25,10 @@ from forecast.training.predict import predict_windows
 
 # Calibration looks at no more windows than this: beyond it the quantiles no longer move.
 MOST_CALIBRATION = 4_000
+# Batches of 32 windows were as good as of 64 on the validation rows of eight tables, and a quarter cheaper.
+# Steps of a fit whose epochs are not given, and how many epochs they are seen as. On eight tables 200
+# steps were 2 % worse on the validation rows than 300, and 400 no better with the rate below.
+FEWEST_STEPS, MOST_STEPS, EPOCHS = 300, 1_500, 20
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Options:
         loss: ``"pinball"`` or one of ``POINT_LOSSES``.
         calibrate: Shift the quantiles by what the validation windows show.
         epochs: Passes over the windows; None lets the number of windows decide.
-        batch_size: Windows a batch.
+        batch_size: Windows a batch; None: 32, fewer (16 at least) for more than eight targets.
         learning_rate: Highest rate.
         patience: Epochs without improvement before stopping.
         clip: Largest gradient norm.
@@ -55,8 +59,8 @@ class Options:
     loss: str = "pinball"
     calibrate: bool = True
     epochs: int | None = None
-    batch_size: int = 64
-    learning_rate: float = 2e-3
+    batch_size: int | None = None
+    learning_rate: float = 3e-3
     patience: int = 10
     clip: float | None = 1.0
     budget: float | None = None
@@ -139,7 +143,7 @@ def fit_network(
         raise InputError(_too_short(panel, setting))
     validation = make_windows(panel, first=learn_stop, stop=stop, **common) if setting.validation else None
     shapes = _shapes(panel, setting, options, encoder)
-    plan = make_plan(len(windows), options)
+    plan = make_plan(len(windows), options, len(panel.columns.target))
     model = _compiled(shapes, options, plan)
     learn_covariates(model, panel, stop)
     record = train(model, windows, validation, plan, listeners=listeners)
@@ -158,7 +162,7 @@ def go_on(
     windows = make_windows(
         panel, first=panel.offsets[:-1], static=network.encoder.encode(panel.static), **common
     )
-    plan = make_plan(len(windows), options)
+    plan = make_plan(len(windows), options, len(panel.columns.target))
     epochs = -(-max(network.record.best_epoch, 1) // 3)
     plan = replace(plan, epochs=epochs, learning_rate=plan.learning_rate / 2)
     forget_moments(network.model)
@@ -180,21 +184,22 @@ def calibrated(network: Network, parts: Sequence[Windows | None]) -> Network:
     return replace(network, shift=shift)
 
 
-def make_plan(windows: int, options: Options) -> Plan:
+def make_plan(windows: int, options: Options, targets: int = 1) -> Plan:
     """Decide the number of steps from the number of windows, unless epochs are given.
 
-    Without ``epochs``: three passes, but at least 400 steps and at most 1,500, seen as 30 epochs.
+    Without ``epochs``: three passes, but at least 300 steps and at most 1,500, seen as 20 epochs.
 
     Example:
-        >>> make_plan(65, Options()).epochs, make_plan(100_000, Options(epochs=2)).steps
-        (30, 1562)
+        >>> make_plan(65, Options()).steps, make_plan(100_000, Options(epochs=2)).steps
+        (15, 3125)
     """
-    batch = min(options.batch_size, windows)
+    usual = int(np.clip(256 // targets, 16, 32)) if options.batch_size is None else options.batch_size
+    batch = min(usual, windows)
     if options.epochs is not None:
         epochs, steps = options.epochs, max(windows // batch, 1)
     else:
-        epochs = 30
-        steps = -(-int(np.clip(3 * windows // batch, 400, 1_500)) // epochs)
+        epochs = EPOCHS
+        steps = -(-int(np.clip(3 * windows // batch, FEWEST_STEPS, MOST_STEPS)) // epochs)
     return Plan(
         epochs=epochs,
         steps=steps,

@@ -154,10 +154,11 @@ def _context(wishes: Wishes, left: int, horizon: int, season: int) -> int | None
     if wishes.context is not None:
         return wishes.context if left >= wishes.context else None
     wanted = min(max(2 * season, 4 * horizon, 24), LONGEST_CONTEXT)
-    context = min(wanted, left // 2)
-    if season > 1 and context > season:
-        context -= context % season
-    return context if context >= min(max(season, horizon), 8) else None
+    context, least = min(wanted, left // 2), min(max(season, horizon), 8)
+    whole_seasons = context - context % season
+    if whole_seasons >= least:
+        context = whole_seasons
+    return context if context >= least else None
 
 
 def _short(wishes: Wishes, lengths: np.ndarray, context: int, horizon: int) -> tuple[str, np.ndarray]:

@@ -199,9 +199,10 @@ class Unfold(keras.layers.Layer):
         self.channels = channels
 
     def call(self, values):
+        # len, not truthiness: TensorFlow counts an empty shape as true.
         quantiles = values.shape[3:]
         apart = ops.reshape(values, (-1, self.channels, values.shape[1], *quantiles))
-        return ops.transpose(apart, (0, 2, 1, 3) if quantiles else (0, 2, 1))
+        return ops.transpose(apart, (0, 2, 1, 3) if len(quantiles) else (0, 2, 1))
 
     def compute_output_spec(self, values):
         shape = (None, values.shape[1], self.channels, *values.shape[3:])

@@ -35,18 +35,15 @@ class GuardedAdam(keras.optimizers.Adam):
             self.build(trainable_variables)
         variables = self._trainable_variables if trainable_variables is None else trainable_variables
         norm = ops.sqrt(sum(ops.sum(ops.square(ops.cast(g, "float32"))) for g in grads if g is not None))
-        finite = ops.isfinite(norm)
-        self.largest_norm.assign(ops.where(finite, ops.maximum(self.largest_norm, norm), self.largest_norm))
+        finite, largest = ops.isfinite(norm), self.largest_norm.value
+        self.largest_norm.assign(ops.where(finite, ops.maximum(largest, norm), largest))
         ratio = self.clip / ops.maximum(norm, self.clip) if self.clip is not None else 1.0
-        safe = [
-            None if g is None else ops.where(finite, g * ops.cast(ratio, g.dtype), ops.zeros_like(g))
-            for g in grads
-        ]
+        safe = [None if g is None else ops.where(finite, g * ops.cast(ratio, g.dtype), ops.zeros_like(g)) for g in grads]
         # With a zero gradient the momentum would still move the weights: put them back.
-        before = [ops.copy(ops.convert_to_tensor(v)) for v in variables]
+        before = [ops.copy(v.value) for v in variables]
         super().apply(safe, trainable_variables)
         for variable, old in zip(variables, before, strict=True):
-            variable.assign(ops.where(finite, ops.convert_to_tensor(variable), old))
+            variable.assign(ops.where(finite, variable.value, old))
 
     def get_config(self):
         return super().get_config() | {"clip": self.clip}

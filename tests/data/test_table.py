@@ -133,6 +133,13 @@ def test_a_named_id_goes_before_text_and_text_before_nothing():
     assert read(text).columns.id == "colour"
 
 
+def test_a_number_of_the_row_is_no_id():
+    table = read("date,id,y\n2024-01-01,1,5\n2024-01-01,2,6\n2024-01-02,3,7\n", duplicates="mean")
+    assert table.columns.id is None
+    assert table.frame["y"].tolist() == [5.5, 7.0]
+    assert read("date,id,y\n2024-01-01,1,5\n2024-01-01,2,6\n").columns.id == "id"
+
+
 def test_static_numbers_are_floats_and_static_text_is_text():
     rows = "".join(
         f"2024-01-0{d},{s},{n},{c},{d}\n" for s, n, c in (("a", 1, "x"), ("b", 2, "'=y")) for d in (1, 2)

@@ -49,7 +49,7 @@ def test_pandas_and_the_csv_module_agree(made):
     header, cells, slow_lines = Rows("a", POINT).read(data)
     assert header == list("abc"[:width])
     assert lines[1:].tolist() == slow_lines.tolist()
-    fast = parse(data, POINT, header, rows, True, frozenset("c"))
+    fast = parse(data, POINT, header, rows, header=True, keep=frozenset("c"))
     for name, slow in zip(header, cells, strict=True):
         if fast[name].dtype == np.float64:
             assert name != "c"

@@ -1,0 +1,157 @@
+"""Open a saved model and the table it is to read; both are checked before Keras is started."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from forecast.cli.options import READING, given
+from forecast.errors import InputError, NotAModelFile, TableError
+
+if TYPE_CHECKING:
+    from forecast.estimators.contract import Contract
+    from forecast.modelfile import ModelFile
+
+
+def open_model(path: str, table: str | None = None) -> ModelFile:
+    """Read and check a model file of a forecaster.
+
+    Args:
+        path: The file.
+        table: The other file of the command, for a hint if the two were swapped.
+
+    Raises:
+        ModelFileError: Missing, foreign, damaged or newer; four different messages.
+    """
+    from forecast.modelfile import ModelFile
+
+    try:
+        file = ModelFile(path)
+    except NotAModelFile as error:
+        if table is not None and table.endswith(".forecast"):
+            raise NotAModelFile(
+                f"{path} is not a model of this program; the MODEL comes first, then the TABLE."
+            ) from error
+        raise
+    kind = file.description.get("kind")
+    if kind == "baseline":
+        raise NotAModelFile(f"{path} holds a baseline, not a forecaster; use it by forecast.load in Python.")
+    if kind != "forecaster":
+        raise file.damaged("its kind is unknown")
+    return file
+
+
+def load_forecaster(path: str) -> Any:
+    """Start Keras and load a forecaster."""
+    from forecast.cli.session import start_keras
+
+    start_keras()
+    from forecast.estimators.saving import load
+
+    return load(path)
+
+
+def read_rows(file: ModelFile, table: str, ctx: click.Context, *, future_only: bool = False) -> Any:
+    """Read a table with the columns of a model, so that its mistakes are told with their lines, and at once.
+
+    Args:
+        file: The model.
+        table: Path, or ``-`` for stdin.
+        ctx: Of the command, for the reading options that were given.
+        future_only: Whether the targets and past-only columns may be absent, all of them: rows to come.
+
+    Returns:
+        A DataFrame of the columns with a role.
+
+    Raises:
+        InputError: The table is not one this model can read.
+    """
+    from forecast.data.table import read_table
+
+    contract = contract_of(file)
+    columns = contract.columns
+    if table.endswith(".forecast"):
+        raise InputError(f"{table} is a model where a table is expected.")
+    source = _Stdin(sys.stdin.buffer.read()) if table == "-" else table
+    reading = dict(contract.reading) | given(ctx, {name: ctx.params.get(name) for name in READING})
+    roles = {
+        "time": columns.time or "none",
+        "id": columns.id or "none",
+        "target": columns.target,
+        "known_future": columns.known_future or "none",
+        "past_only": columns.past_only or "none",
+        "static": columns.static or "none",
+    }
+    absent = columns.target + columns.past_only
+    try:
+        found = read_table(source, **roles, **reading)
+    except TableError:
+        if not future_only or set(absent) & set(_names(source, reading)):
+            raise
+        found = read_table(_again(source), **(roles | {"target": "none", "past_only": "none"}), **reading)
+        contract.panel(found)
+        return found.frame.assign(**dict.fromkeys(absent, float("nan")))
+    contract.panel(found)
+    return found.frame
+
+
+def contract_of(file: ModelFile) -> Contract:
+    """Return what a model expects of a table, from its description.
+
+    Raises:
+        DamagedModelFile: The description makes no sense.
+    """
+    from forecast.data.columns import Columns
+    from forecast.data.step import Step
+    from forecast.estimators.contract import Contract
+
+    try:
+        described = file.description["contract"]
+        names: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in described["columns"].items()}
+        reading = tuple((str(name), value) for name, value in described["reading"])
+        contract = Contract(Columns(**names), Step(**described["step"]), reading, bool(described["snapped"]))
+        hash(contract)  # lists inside would break what builds on it
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise file.damaged("its description makes no sense") from error
+    return contract
+
+
+class _Stdin(io.BytesIO):
+    """Standard input, which can be read once only, kept for reading again."""
+
+    name = "standard input"
+
+
+def _again(source: Any) -> Any:
+    if isinstance(source, _Stdin):
+        source.seek(0)
+    return source
+
+
+def _names(source: Any, reading: dict[str, Any]) -> tuple[str, ...]:
+    """Return the column names of a table that could not be read as asked; none if it cannot be read at all."""
+    from forecast.data.frames import read_parquet
+    from forecast.data.opening import read_source
+    from forecast.data.text import Format, read_text
+
+    name, data = read_source(_again(source))
+    _again(source)
+    if data.startswith(b"PAR1"):
+        return read_parquet(name, data).names
+    keys = ("delimiter", "decimal", "encoding", "header", "lenient")
+    return read_text(name, data, Format(**{key: reading[key] for key in keys if key in reading})).names
+
+
+def write_rows(rows: Any, out: str) -> None:
+    """Write a table to a file, and say so, or as CSV to stdout."""
+    from forecast.data.table import write_table
+
+    if out == "-":
+        write_table(rows, sys.stdout)
+        return
+    write_table(rows, Path(out))
+    click.echo(f"rows      {out}")

@@ -1,0 +1,136 @@
+"""Values that options take, and the one-line refusals of others."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from forecast.errors import closest
+
+# Rows that a context, a horizon or a season may have: a model file holds no more.
+MOST_ROWS = 1_000_000
+
+
+class Value(click.ParamType):
+    """A value read from text by a function that raises ValueError for what it does not take.
+
+    Args:
+        read: Turns text into the value.
+        wanted: What is taken, as in ``"a whole number of at least 1"``.
+        known: Words among which a mistyped one is looked for.
+    """
+
+    name = "value"
+
+    def __init__(self, read: Callable[[str], Any], wanted: str, known: tuple[str, ...] = ()):
+        self.read, self.wanted, self.known = read, wanted, known
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the value; one that is not text is a default and stays what it is."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self.read(value)
+        except ValueError:
+            hint = closest(value.lower(), self.known) if self.known else ""
+            self.fail(f"{value!r} is not {self.wanted}.{hint}", param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list:
+        """Offer the known words to a shell that completes."""
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(word) for word in self.known if word.startswith(incomplete)]
+
+
+def whole(least: int, most: int | None = None) -> Value:
+    """A whole number of at least ``least`` and at most ``most``.
+
+    Example:
+        >>> whole(1).convert("3", None, None)
+        3
+    """
+
+    def read(text: str) -> int:
+        number = int(text)
+        if number < least or (most is not None and number > most):
+            raise ValueError
+        return number
+
+    span = f"of at least {least}" if most is None else f"from {least} to {most:,}"
+    return Value(read, f"a whole number {span}")
+
+
+def positive(or_none: bool = False) -> Value:
+    """A positive number; ``none`` for None where that is allowed."""
+
+    def read(text: str) -> float | None:
+        if or_none and text == "none":
+            return None
+        number = float(text)
+        if not 0 < number < math.inf:
+            raise ValueError
+        return number
+
+    return Value(read, "a positive number" + (" or none" if or_none else ""))
+
+
+def share() -> Value:
+    """A number of at least 0 and below 1."""
+
+    def read(text: str) -> float:
+        number = float(text)
+        if not 0 <= number < 1:
+            raise ValueError
+        return number
+
+    return Value(read, "a number of at least 0 and below 1")
+
+
+def levels() -> Value:
+    """Quantiles such as ``0.1,0.9``, sorted; ``none`` for none.
+
+    Example:
+        >>> levels().convert("0.9, 0.1", None, None), levels().convert("none", None, None)
+        ((0.1, 0.9), ())
+    """
+
+    def read(text: str) -> tuple[float, ...]:
+        found = () if text == "none" else tuple(sorted(float(part) for part in text.split(",")))
+        if not all(0 < level < 1 for level in found) or len(set(found)) < len(found):
+            raise ValueError
+        return found
+
+    return Value(read, "a list of numbers between 0 and 1 such as 0.1,0.9, or none")
+
+
+def names() -> Value:
+    """One or several column names: ``a,b``; a name with a comma stands in quotation marks.
+
+    Example:
+        >>> names().convert('price, "tax, gross"', None, None)
+        ('price', 'tax, gross')
+    """
+
+    def read(text: str) -> tuple[str, ...]:
+        row = next(csv.reader([text], skipinitialspace=True), [])
+        found = tuple(part.strip() for part in row)
+        if not found or not all(found):
+            raise ValueError
+        return found
+
+    return Value(read, "a list of column names such as a,b")
+
+
+def word(*known: str) -> Value:
+    """One of the known words, in upper or lower case."""
+
+    def read(text: str) -> str:
+        if text.lower() not in known:
+            raise ValueError
+        return text.lower()
+
+    return Value(read, f"one of {', '.join(known)}", known)

@@ -1,0 +1,178 @@
+"""`forecast predict` and `forecast template`: from a model and new rows to rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pandas as pd
+import pytest
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+@pytest.fixture(scope="module")
+def plain(run, air):
+    """The forecast of the stored history."""
+    result = run("predict", air)
+    assert result.code == 0
+    assert result.err == ""
+    return result.out
+
+
+@pytest.fixture(scope="module")
+def future(run, shops):
+    """The template of the shops."""
+    result = run("template", shops)
+    assert result.code == 0
+    assert result.err == ""
+    return result.out
+
+
+def test_csv_on_stdout_is_the_forecast_of_the_fit(plain, air):
+    assert plain == air.with_name("air_passengers.forecast.csv").read_text()
+
+
+def test_horizon_quantiles_and_method(run, air):
+    longer = run("predict", air, "--horizon", 5, "--quantiles", "none")
+    assert longer.code == 0
+    assert [list(row) for row in rows_of(longer.out)] == [["month", "forecast"]] * 5
+    naive = run("predict", air, "--use", "naive", "--quantiles", "0.9")
+    assert {row["forecast"] for row in rows_of(naive.out)} == {"432.0"}
+    beyond = run("predict", air, "--horizon", 5)
+    assert beyond.err.startswith("Note: Intervals beyond the trained horizon of 3 rows")
+    assert run("predict", air, "--horizon", 5, "--quiet").err == ""
+
+
+def test_json(run, air, plain):
+    document = json.loads(run("predict", air, "--json").out)
+    assert document["method"] == "network"
+    assert [str(row["forecast"]) for row in document["forecast"]] == [row["forecast"] for row in rows_of(plain)]
+
+
+@pytest.mark.parametrize("name", ["p.csv", "p.parquet", "p.tsv", "p.csv.gz"])
+def test_files(run, air, plain, tmp_path, name):
+    result = run("predict", air, "--out", name, folder=tmp_path)
+    assert result.out == f"rows      {name}\n"
+    path = tmp_path / name
+    found = pd.read_parquet(path) if name.endswith("parquet") else pd.read_csv(path, sep="\t" if ".tsv" in name else ",")
+    assert found["forecast"].tolist() == [float(row["forecast"]) for row in rows_of(plain)]
+    content = path.read_bytes()
+    again = run("predict", air, "--out", name, folder=tmp_path)
+    assert again.code == 2
+    assert again.error == f"{name} exists already; pass --force to replace, or --out for another name."
+    assert path.read_bytes() == content
+    assert run("predict", air, "--out", name, "--force", "--horizon", 2, folder=tmp_path).code == 0
+    assert path.read_bytes() != content
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+def test_a_device_is_not_replaced(run, air, tmp_path):
+    (tmp_path / "null.csv").symlink_to("/dev/null")
+    result = run("predict", air, "--out", "null.csv", "--force", folder=tmp_path)
+    assert result.code == 2
+    assert result.error == "null.csv is a device or a pipe; name an ordinary file to write."
+
+
+def test_template_has_the_rows_ahead(future):
+    rows = rows_of(future)
+    assert list(rows[0]) == ["shop", "date", "promo", "holiday", "region", "floor_area"]
+    assert len(rows) == 18
+    assert [row["date"] for row in rows[:3]] == ["2024-07-01", "2024-07-02", "2024-07-03"]
+
+
+def test_filled_template_is_predicted(run, shops, future, tmp_path):
+    (tmp_path / "future.csv").write_text(future)
+    plain = run("predict", shops)
+    same = run("predict", shops, "future.csv", folder=tmp_path)
+    assert same.code == 0, same.err
+    assert same.out == plain.out
+    assert run("predict", shops, "-", stdin=future).out == plain.out
+    table = pd.read_csv(tmp_path / "future.csv")
+    table["promo"] = 1 - table["promo"]
+    table.to_csv(tmp_path / "future.csv", index=False)
+    other = run("predict", shops, "future.csv", folder=tmp_path)
+    assert [row["date"] for row in rows_of(other.out)] == [row["date"] for row in rows_of(plain.out)]
+    assert other.out != plain.out
+
+
+def test_template_into_a_file_and_longer(run, shops, air, tmp_path):
+    result = run("template", shops, "--horizon", 30, "--out", "future.csv", folder=tmp_path)
+    assert result.out == "rows      future.csv\n"
+    table = pd.read_csv(tmp_path / "future.csv")
+    assert len(table) == 180
+    assert table["promo"].isna().sum() == 6 * 2, "28 days are known, two are to be filled in"
+    missing = run("predict", shops, "future.csv", "--horizon", 30, folder=tmp_path)
+    assert missing.code == 2
+    assert "Column 'promo' must be known 30 rows ahead of series 'Ashby'" in missing.error
+    assert "2024-07-29" in missing.error
+    assert "forecast template" in missing.error
+    table.fillna(0).to_csv(tmp_path / "future.csv", index=False)
+    found = run("predict", shops, "future.csv", "--horizon", 30, "-q", folder=tmp_path)
+    assert found.err == ""
+    assert len(rows_of(found.out)) == 180
+    note = run("template", air, folder=tmp_path)
+    assert note.err == f"Note: nothing must be known ahead; `forecast predict {air}` needs no table.\n"
+    assert rows_of(note.out)[0].keys() == {"month"}
+
+
+def test_rows_that_continue_the_history(run, air, plain):
+    new = "month,passengers\n1961-01,450\n1961-02,400\n"
+    found = rows_of(run("predict", air, "-", stdin=new).out)
+    assert [row["month"][:7] for row in found] == ["1961-03", "1961-04", "1961-05"]
+    other = rows_of(run("predict", air, "-", stdin=new.replace("400", "900")).out)
+    assert [row["month"] for row in other] == [row["month"] for row in found]
+    assert other[0]["forecast"] != found[0]["forecast"], "the newest row matters"
+
+
+def test_the_whole_table_again(run, air, plain, datasets):
+    assert run("predict", air, datasets / "air_passengers.csv").out == plain
+
+
+def test_another_format_of_the_same_rows(run, air, plain, datasets, tmp_path):
+    rows = [line.split(",") for line in (datasets / "air_passengers.csv").read_text().splitlines()]
+    text = "\n".join(";".join(reversed(row)) for row in rows).replace("passengers", "passengers ")
+    (tmp_path / "other.csv").write_bytes(text.encode("utf-16"))
+    result = run("predict", air, "other.csv", "--delimiter", ";", folder=tmp_path)
+    assert result.code == 0, result.err
+    assert result.out == plain
+    refused = run("predict", air, "other.csv", "--delimiter", "|", folder=tmp_path)
+    assert refused.code == 2
+    assert refused.error.startswith("other.csv")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("sales", "sale", "no column 'sales' for --target. Did you mean 'sale'?"),
+        ("promo", "promos", "no column 'promo' for --known-future. Did you mean 'promos'?"),
+        ("footfall", "visits", "no column 'footfall' for --past-only."),
+        ("region", "area", "no column 'region' for --static."),
+        ("shop,", "store,", "no column 'shop' for --id."),
+        ("2024-07-04,Ashby", "2024-07-04,Newton", "newton"),
+        ("2024-07-04", "2024-07-32", "line 127, column 'date': '2024-07-32'"),
+    ],
+)
+def test_tables_that_do_not_fit_the_model(run, shops, shops_table, tmp_path, old, new, said):
+    (tmp_path / "new.csv").write_text(shops_table.replace(old, new))
+    result = run("predict", shops, "new.csv", folder=tmp_path)
+    assert result.code == 2, result
+    assert said.lower() in result.error.lower()
+
+
+def test_a_new_series_with_enough_history_is_forecast(run, shops, shops_table):
+    header, *rows = shops_table.splitlines(keepends=True)
+    ours = [row.replace("Ashby", "Newton") for row in rows if "Ashby" in row]
+    result = run("predict", shops, "-", stdin=header + "".join(ours))
+    assert result.code == 0, result.err
+    assert {row["shop"] for row in rows_of(result.out)} == {"Newton"}
+    assert len(rows_of(result.out)) == 3
+
+
+def test_a_level_that_was_not_trained(run, air):
+    result = run("predict", air, "--quantiles", "0.25")
+    assert result.code == 2
+    assert "Quantile 0.25 was not trained; this model has 0.1, 0.9." in result.error
