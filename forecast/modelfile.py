@@ -19,6 +19,7 @@ import io
 import json
 import os
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -142,11 +143,14 @@ class ModelFile:
             # A compiled model would ask for its optimiser's state too, which is not in the file.
             target = model if getattr(model, "optimizer", None) is None else _uncompiled(model)
             try:
-                target.load_weights(plain)
+                with warnings.catch_warnings():
+                    # Keras only warns of layers that it finds no weights for, and leaves them as they are.
+                    warnings.simplefilter("error", UserWarning)
+                    target.load_weights(plain)
             except Exception as error:
                 raise self.damaged(_MISFIT) from error
-            # Keras says nothing about weights that it has no use for: they are another network's.
-            if count > len(target.variables):
+            # It says nothing about weights that it has no use for: they are another network's.
+            if count > len(target.weights):
                 raise self.damaged(_MISFIT)
             if target is not model:
                 model.set_weights(target.get_weights())

@@ -50,7 +50,9 @@ def test_numpy_reads_what_is_packed():
         assert found["a"].tolist() == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize("array", [np.array([None]), np.array(["text"]), np.array(["2024"], "M8[Y]"), np.array([1j])])
+@pytest.mark.parametrize(
+    "array", [np.array([None]), np.array(["text"]), np.array(["2024"], "M8[Y]"), np.array([1j])]
+)
 def test_only_numbers_are_packed(array):
     with pytest.raises(ValueError, match="Array 'a' holds"):
         pack({"a": array})
@@ -75,7 +77,10 @@ def test_a_bomb_of_zeros_is_refused_unread():
     ("header", "said"),
     [
         ("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,), }", "not what its header says"),
-        ("{'descr': '<f8', 'fortran_order': False, 'shape': (-1, -2), }", "cannot be read|not what its header says"),
+        (
+            "{'descr': '<f8', 'fortran_order': False, 'shape': (-1, -2), }",
+            "cannot be read|not what its header says",
+        ),
         ("{'descr': '|O', 'fortran_order': False, 'shape': (2,), }", "not what its header says"),
         ("{'descr': '<U1000000', 'fortran_order': False, 'shape': (2,), }", "not what its header says"),
         ("{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': (2,), }", "not what its header says"),

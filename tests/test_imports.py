@@ -183,7 +183,9 @@ def ambient() -> frozenset[str]:
 @pytest.mark.parametrize("verb", ["", "fit", "predict", "info"])
 def test_help_imports_click_and_this_package_only(verb):
     arguments = [verb, "--help"] if verb else ["--help"]
-    code = f"from forecast.cli import main\ntry:\n    main({arguments!r})\nexcept SystemExit:\n    print(MARK)"
+    code = (
+        f"from forecast.cli import main\ntry:\n    main({arguments!r})\nexcept SystemExit:\n    print(MARK)"
+    )
     assert loaded_by(code) - ambient() == {"click", "forecast"}
 
 

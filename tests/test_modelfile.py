@@ -138,7 +138,9 @@ def test_config_json_is_never_parsed(saved, network, tmp_path):
 
     evil = {"module": "os", "class_name": "system", "config": {"command": f"touch {tmp_path}/made"}}
     path = rewritten(
-        saved, tmp_path / "m.forecast", lambda m: m | {"config.json": json.dumps(evil).encode(), "metadata.json": b"{"}
+        saved,
+        tmp_path / "m.forecast",
+        lambda m: m | {"config.json": json.dumps(evil).encode(), "metadata.json": b"{"},
     )
     copy = keras.models.clone_model(network)
     ModelFile(path).load_weights(copy)
@@ -159,7 +161,9 @@ def test_no_room_for_temporary_files_is_told(saved, network, tmp_path, monkeypat
         lambda: write_model(tmp_path / "m.forecast", network, {}, {}),
         lambda: ModelFile(saved).load_weights(network),
     ):
-        with pytest.raises(ForecastError, match=r"The folder for temporary files, .*no, cannot be used") as caught:
+        with pytest.raises(
+            ForecastError, match=r"The folder for temporary files, .*no, cannot be used"
+        ) as caught:
             call()
         assert caught.value.exit_code == 1
     assert list(tmp_path.iterdir()) == []
@@ -167,7 +171,9 @@ def test_no_room_for_temporary_files_is_told(saved, network, tmp_path, monkeypat
 
 def test_four_different_refusals(path, tmp_path):
     newer = rewritten(
-        path, tmp_path / "newer", lambda m: {DESCRIPTION: json.dumps({"format": FORMAT + 1}).encode(), "other": b""}
+        path,
+        tmp_path / "newer",
+        lambda m: {DESCRIPTION: json.dumps({"format": FORMAT + 1}).encode(), "other": b""},
     )
     half = tmp_path / "half"
     half.write_bytes(path.read_bytes()[:-100])
@@ -228,7 +234,10 @@ def test_an_empty_file(tmp_path):
         (lambda m: m | {DESCRIPTION: b'{"format": 0}'}, "names no format"),
         (lambda m: m | {DESCRIPTION: b'{"format": 1}'}, "is not what was written"),
         (lambda m: m | {DESCRIPTION: b'{"format": 1, "sha256": [1]}'}, "is not what was written"),
-        (lambda m: m | {DESCRIPTION: b'{"format": 1, "sha256": {"forecast.npz": null}}'}, "is not what was written"),
+        (
+            lambda m: m | {DESCRIPTION: b'{"format": 1, "sha256": {"forecast.npz": null}}'},
+            "is not what was written",
+        ),
     ],
 )
 def test_crafted_archives(path, tmp_path, change, said):
@@ -257,7 +266,9 @@ def test_pickled_numbers_are_refused(path, tmp_path):
     content = io.BytesIO()
     np.savez(content, a=np.array([{}], dtype=object), allow_pickle=True)
     crafted = with_member(path, tmp_path / "crafted", NUMBERS, content.getvalue())
-    with pytest.raises(DamagedModelFile, match=r"forecast\.npz holds an array that is not what its header says"):
+    with pytest.raises(
+        DamagedModelFile, match=r"forecast\.npz holds an array that is not what its header says"
+    ):
         ModelFile(crafted).numbers()
 
 

@@ -84,7 +84,9 @@ def test_a_failure_keeps_the_old_file_and_leaves_no_other(tmp_path, monkeypatch,
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(storage.os, step, fail)
-    with pytest.raises(ForecastError, match=r"a: writing failed \(No space left on device\); the old file") as caught:
+    with pytest.raises(
+        ForecastError, match=r"a: writing failed \(No space left on device\); the old file"
+    ) as caught:
         write_atomic(tmp_path / "a", b"new")
     assert caught.value.exit_code == 1
     assert (tmp_path / "a").read_bytes() == b"old"

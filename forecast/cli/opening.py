@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from forecast.cli.options import READING, given
+from forecast.cli.options import COLUMN_ROLES, READING, given
 from forecast.errors import InputError, NotAModelFile, TableError
 
 if TYPE_CHECKING:
@@ -78,25 +78,30 @@ def read_rows(file: ModelFile, table: str, ctx: click.Context, *, future_only: b
         raise InputError(f"{table} is a model where a table is expected.")
     source = _Stdin(sys.stdin.buffer.read()) if table == "-" else table
     reading = dict(contract.reading) | given(ctx, {name: ctx.params.get(name) for name in READING})
-    roles = {
-        "time": columns.time or "none",
-        "id": columns.id or "none",
-        "target": columns.target,
-        "known_future": columns.known_future or "none",
-        "past_only": columns.past_only or "none",
-        "static": columns.static or "none",
-    }
-    absent = columns.target + columns.past_only
+    roles: dict[str, Any] = {"time": columns.time or "none"}
+    if reading.get("layout") != "wide":
+        roles |= {role: getattr(columns, role) or "none" for role in COLUMN_ROLES[1:]}
     try:
         found = read_table(source, **roles, **reading)
     except TableError:
-        if not future_only or set(absent) & set(_names(source, reading)):
+        held = set(_names(source, reading))
+        if _was_wide(columns) and not held & {columns.id, *columns.target}:
+            found = read_table(_again(source), time=roles["time"], **(reading | {"layout": "wide"}))
+        elif future_only and not held & {*columns.target, *columns.past_only}:
+            absent = {"target": "none", "past_only": "none"}
+            found = read_table(_again(source), **(roles | absent), **reading)
+        else:
             raise
-        found = read_table(_again(source), **(roles | {"target": "none", "past_only": "none"}), **reading)
-        contract.panel(found)
-        return found.frame.assign(**dict.fromkeys(absent, float("nan")))
     contract.panel(found)
-    return found.frame
+    missing = [name for name in columns.target + columns.past_only if name not in found.frame.columns]
+    return found.frame.assign(**dict.fromkeys(missing, float("nan")))
+
+
+def _was_wide(columns: Any) -> bool:
+    """Whether training read a wide table, whose columns became rows under these names."""
+    from forecast.data.assembly import WIDE_ID, WIDE_VALUE
+
+    return columns.id == WIDE_ID and columns.target == (WIDE_VALUE,)
 
 
 def contract_of(file: ModelFile) -> Contract:
@@ -111,7 +116,9 @@ def contract_of(file: ModelFile) -> Contract:
 
     try:
         described = file.description["contract"]
-        names: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in described["columns"].items()}
+        names: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in described["columns"].items()
+        }
         reading = tuple((str(name), value) for name, value in described["reading"])
         contract = Contract(Columns(**names), Step(**described["step"]), reading, bool(described["snapped"]))
         hash(contract)  # lists inside would break what builds on it

@@ -184,7 +184,7 @@ def make_windows(
         Windows by series, then by time; possibly none unless ``short`` is ``"error"``.
 
     Raises:
-        InputError: Series are too short, named with what they need.
+        InputError: Series are too short, named with what they need; or no window is left (unless that was allowed).
     """
     check_positive(context=context, horizon=horizon)
     if short not in SHORT:
@@ -200,6 +200,11 @@ def make_windows(
     keep = _useful(panel, series, origins, context, horizon)
     if not keep.all():
         series, origins = series[keep], origins[keep]
+    if short == "error" and first is None and not len(origins):
+        raise InputError(
+            f"No window has an observed target both in its context of {context} rows and in its horizon of {horizon}; "
+            "raise --context or --horizon, or fill gaps."
+        )
     if scales is None:
         scales = np.ones((len(panel), len(panel.columns.target)))
     if static is None:

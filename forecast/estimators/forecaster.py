@@ -15,16 +15,11 @@ from forecast.data.table import Choice
 from forecast.data.windows import check_positive
 from forecast.errors import InputError, ParameterError
 from forecast.estimators import contract as contracts
-from forecast.estimators.baseline import check_method
+from forecast.estimators.arguments import options_of, wishes_of
 from forecast.estimators.fitting import Fitted, fit_panel
-from forecast.estimators.network import Options
 from forecast.estimators.prediction import evaluate_panel, predict_panel
-from forecast.estimators.setting import Wishes
 from forecast.evaluation import metrics
 from forecast.evaluation.comparison import NETWORK, mase_scales, verdict, winner
-from forecast.evaluation.intervals import check_quantiles
-from forecast.models import build_rnn
-from forecast.models.losses import POINT_LOSSES
 from forecast.report.progress import ProgressLine
 from forecast.training.fit import Listeners, Progress
 
@@ -172,7 +167,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
             TrainingDiverged: The loss became non-finite.
         """
         panel, contract, choices = self._first_panel(X, y)
-        options, wishes = self._options(), self._wishes(y is not None)
+        options, wishes = options_of(self), wishes_of(self, arrays=y is not None)
         announce = _print_choices if self.verbose and announce is None else announce
         if announce is not None:
             announce(choices)
@@ -331,7 +326,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if "fitted_" in state:
-            self.fitted_ = state["fitted_"].thawed(self._options())
+            self.fitted_ = state["fitted_"].thawed(options_of(self))
 
     def _fitted(self) -> Fitted:
         check_is_fitted(self)
@@ -369,68 +364,6 @@ class Forecaster(RegressorMixin, BaseEstimator):
                 "use='best' needs a comparison, and no rows were held out; fit with holdout."
             )
         return winner(table)
-
-    def _wishes(self, arrays: bool) -> Wishes:
-        levels = self._levels()
-        return Wishes(
-            horizon=self.horizon,
-            context=self.context,
-            season=self.season,
-            holdout=0 if arrays and self.holdout is None else self.holdout,
-            short=self.short,
-            quantiles=levels,
-        )
-
-    def _levels(self) -> tuple[float, ...]:
-        wanted = tuple(self.quantiles)
-        return check_quantiles(sorted({*(float(q) for q in wanted), 0.5})) if wanted else ()
-
-    def _options(self) -> Options:
-        if self.loss not in ("auto", *POINT_LOSSES):
-            raise ParameterError(f"loss must be auto, {', '.join(POINT_LOSSES)}; got {self.loss!r}.")
-        if self.loss != "auto" and len(tuple(self.quantiles)):
-            raise ParameterError(
-                "A point loss forecasts no quantiles: pass quantiles=() with it, or loss='auto'."
-            )
-        self._check_numbers()
-        check_method(self.use, (NETWORK, "best"))
-        names = (
-            "cell",
-            "units",
-            "layers",
-            "bidirectional",
-            "dropout",
-            "recurrent_dropout",
-            "activation",
-            "start",
-        )
-        model = {name: getattr(self, name) for name in (*names, "anchor", "independent", "skip", "seed")}
-        return Options(
-            model={} if self.network is not None else model,
-            builder=build_rnn if self.network is None else self.network,
-            quantiles=self._levels(),
-            loss="mae" if self.loss == "auto" else self.loss,
-            calibrate=self.calibrate,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            patience=self.patience,
-            clip=self.clip,
-            budget=self.budget,
-            optimizer=self.optimizer,
-            seed=self.seed,
-            wanted=tuple(float(q) for q in self.quantiles),
-        )
-
-    def _check_numbers(self) -> None:
-        given = {"batch_size": self.batch_size, "epochs": self.epochs, "patience": self.patience}
-        check_positive(**{name: value for name, value in given.items() if value is not None})
-        if not isinstance(self.seed, (int, np.integer)) or isinstance(self.seed, bool) or self.seed < 0:
-            raise ParameterError(f"seed must be a whole number of at least 0; got {self.seed!r}.")
-        for name in ("learning_rate", "clip", "budget"):
-            value = getattr(self, name)
-            if value is not None and not (isinstance(value, int | float | np.number) and 0 < value < np.inf):
-                raise ParameterError(f"{name} must be a positive number; got {value!r}.")
 
 
 def _print_choices(choices: tuple[Choice, ...]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from forecast.data.panel import Panel
+from forecast.data.windows import last_windows
 from forecast.errors import InputError
 from forecast.estimators.network import Network
 
@@ -32,8 +33,7 @@ def forecast_ahead(network: Network, panel: Panel, horizon: int, scales: np.ndar
     """
     _check_history(network, panel)
     extended, origins = _extend(network, panel, horizon)
-    series = np.arange(len(panel), dtype=np.int32)
-    windows = replace(network.windows(extended, scales=scales), series=series, origins=origins)
+    windows = last_windows(network.windows(extended, scales=scales))
     targets, step, middle = len(panel.columns.target), network.shapes.horizon, network.shapes.middle
     parts: list[np.ndarray] = []
     for done in range(0, horizon, step):

@@ -20,15 +20,17 @@ from forecast.data.frequency import Step
 from forecast.data.panel import Panel
 from forecast.data.table import Choice
 from forecast.errors import DamagedModelFile, InputError, ParameterError
+from forecast.estimators.arguments import options_of
 from forecast.estimators.baseline import Baseline, FittedBaseline, check_method
 from forecast.estimators.contract import Contract
 from forecast.estimators.fitting import Fitted
 from forecast.estimators.forecaster import Forecaster
 from forecast.estimators.network import Network
 from forecast.estimators.setting import Setting
-from forecast.evaluation.intervals import ConformalShift
+from forecast.estimators.verifying import check_numbers, check_setting, check_shapes, check_shift
+from forecast.evaluation.intervals import ConformalShift, check_quantiles
 from forecast.modelfile import ModelFile, write_model
-from forecast.models import Shapes
+from forecast.models import Shapes, fewest_weights
 from forecast.training.fit import Record
 
 # Arguments that are code or live objects: they are not written.
@@ -51,7 +53,7 @@ def load(path: Any, *, network: Callable[..., Any] | None = None) -> Forecaster 
             f"{path} holds a network of your own: pass load(path, network=the function that built it)."
         )
     readers = {"forecaster": lambda: _forecaster(file, network), "baseline": lambda: _baseline(file)}
-    if file.description.get("kind") not in readers:
+    if file.description.get("kind") not in list(readers):
         raise file.damaged("its kind is unknown")
     try:
         return readers[file.description["kind"]]()
@@ -136,11 +138,15 @@ def versions() -> dict[str, str]:
 def _forecaster(file: ModelFile, builder: Callable[..., Any] | None) -> Forecaster:
     described, numbers = file.description, file.numbers()
     forecaster = Forecaster(**_tuples(described["parameters"]), network=builder)
-    options = forecaster._options()
+    options = options_of(forecaster)
     shapes = Shapes(**_tuples(described["shapes"]))
     contract = _contract(described["contract"])
     history = _unpacked(described["history"], numbers, contract)
-    _check_sizes(shapes, history)
+    setting = Setting(**described["setting"])
+    check_setting(setting)
+    check_shapes(shapes, setting, history)
+    if builder is None:
+        file.check_room(fewest_weights(shapes, **options.model))
     model = options.builder(shapes, **options.model)
     file.load_weights(model)
     levels = shapes.quantiles
@@ -148,7 +154,7 @@ def _forecaster(file: ModelFile, builder: Callable[..., Any] | None) -> Forecast
         model=model,
         shapes=shapes,
         encoder=_encoder(described["encoder"]),
-        shift=_shift("network", numbers, levels) if described["calibrated"] else None,
+        shift=_shift("network", numbers, shapes.horizon, levels) if described["calibrated"] else None,
         record=Record(**described["record"]),
     )
     forecaster.choices_ = tuple(Choice(**choice) for choice in described["choices"])
@@ -159,13 +165,15 @@ def _forecaster(file: ModelFile, builder: Callable[..., Any] | None) -> Forecast
             forecaster.feature_names_in_ = np.array(described["features"], dtype=object)
     forecaster.fitted_ = Fitted(
         contract=contract,
-        setting=Setting(**described["setting"]),
+        setting=setting,
         network=trained,
         history=history,
         scales=numbers["scales"],
         wanted=tuple(described["wanted"]),
         comparison=_untable(described["comparison"]),
-        shifts={name: _shift(name, numbers, levels or (0.5,)) for name in described["shifts"]},
+        shifts={
+            name: _shift(name, numbers, shapes.horizon, levels or (0.5,)) for name in described["shifts"]
+        },
         choices=(),
         rows=int(described["rows"]),
     )
@@ -177,18 +185,20 @@ def _baseline(file: ModelFile) -> Baseline:
     baseline = Baseline(**_tuples(described["parameters"]))
     check_method(baseline.method)
     contract = _contract(described["contract"])
-    levels = tuple(described["levels"])
+    levels = check_quantiles(described["levels"])
+    setting = Setting(**described["setting"])
+    check_setting(setting)
     baseline.from_arrays_ = bool(described["from_arrays"])
     if baseline.from_arrays_:
         baseline.n_features_in_ = int(described["features"])
     baseline.fitted_ = FittedBaseline(
         contract=contract,
-        setting=Setting(**described["setting"]),
+        setting=setting,
         history=_unpacked(described["history"], numbers, contract),
         scales=numbers["scales"],
         wanted=tuple(described["wanted"]),
         levels=levels,
-        shift=_shift("baseline", numbers, levels) if described["calibrated"] else None,
+        shift=_shift("baseline", numbers, setting.horizon, levels) if described["calibrated"] else None,
     )
     return baseline
 
@@ -214,6 +224,8 @@ def _packed(history: Panel) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 
 def _unpacked(described: dict[str, Any], numbers: dict[str, np.ndarray], contract: Contract) -> Panel:
+    columns = contract.columns
+    check_numbers(numbers, len(described["ids"]), len(columns.numeric), len(columns.target))
     starts: pd.Index = pd.Index(numbers["starts"])
     if contract.step.kind != "integer":
         starts = pd.DatetimeIndex(numbers["starts"].astype("datetime64[ns]"))
@@ -231,20 +243,6 @@ def _unpacked(described: dict[str, Any], numbers: dict[str, np.ndarray], contrac
     )
 
 
-def _check_sizes(shapes: Shapes, history: Panel) -> None:
-    """Refuse sizes that would ask for absurd memory before anything is built."""
-    columns = history.columns
-    told = (shapes.targets, shapes.known_future, shapes.past_only)
-    seen = (len(columns.target), len(columns.known_future), len(columns.past_only))
-    if told != seen or history.values.shape[1] != sum(seen) or len(history.offsets) != len(history.ids) + 1:
-        raise ValueError
-    if (
-        max(shapes.context, shapes.horizon, shapes.season) > 1_000_000
-        or shapes.context * shapes.horizon > 10**9
-    ):
-        raise ValueError
-
-
 def _contract(described: dict[str, Any]) -> Contract:
     columns = Columns(**_tuples(described["columns"]))
     reading = tuple((k, v) for k, v in described["reading"])
@@ -256,8 +254,12 @@ def _encoder(described: dict[str, Any]) -> StaticEncoder:
     return StaticEncoder(numbers, tuple((str(n), tuple(map(str, v))) for n, v in described["categories"]))
 
 
-def _shift(name: str, numbers: dict[str, np.ndarray], levels: tuple[float, ...]) -> ConformalShift:
-    return ConformalShift(levels, numbers[f"shift {name}"], numbers[f"counts {name}"])
+def _shift(
+    name: str, numbers: dict[str, np.ndarray], horizon: int, levels: tuple[float, ...]
+) -> ConformalShift:
+    shift, counts = numbers[f"shift {name}"], numbers[f"counts {name}"]
+    check_shift(shift, counts, horizon, numbers["scales"].shape[1], len(levels))
+    return ConformalShift(levels, shift, counts)
 
 
 def _shift_numbers(shifts: dict[str, ConformalShift]) -> dict[str, np.ndarray]:

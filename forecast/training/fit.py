@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -57,7 +58,7 @@ class Plan:
         warm = max(int(total * WARM_UP), 1)
         if step < warm:
             return self.learning_rate * (step + 1) / warm
-        return self.learning_rate * (1 + np.cos(np.pi * (step - warm) / max(total - warm, 1))) / 2
+        return self.learning_rate * (1 + math.cos(math.pi * (step - warm) / max(total - warm, 1))) / 2
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,10 @@ class GuardedAdam(keras.optimizers.Adam):
         finite, largest = ops.isfinite(norm), self.largest_norm.value
         self.largest_norm.assign(ops.where(finite, ops.maximum(largest, norm), largest))
         ratio = self.clip / ops.maximum(norm, self.clip) if self.clip is not None else 1.0
-        safe = [None if g is None else ops.where(finite, g * ops.cast(ratio, g.dtype), ops.zeros_like(g)) for g in grads]
+        safe = [
+            None if g is None else ops.where(finite, g * ops.cast(ratio, g.dtype), ops.zeros_like(g))
+            for g in grads
+        ]
         # With a zero gradient the momentum would still move the weights: put them back.
         before = [ops.copy(v.value) for v in variables]
         super().apply(safe, trainable_variables)

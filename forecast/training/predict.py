@@ -7,7 +7,6 @@ import numpy as np
 
 from forecast.data.windows import Windows
 
-
 # Every call has this many windows, the last one filled up: one compiled program serves all, so a
 # forecast does not depend, to the last bit, on how many others were asked for with it.
 BATCH = 64

@@ -10,6 +10,7 @@ import numpy as np
 from forecast.data.gridding import to_panel
 from forecast.data.table import read_table
 from forecast.data.windows import Windows, make_windows, order
+from forecast.errors import InputError
 
 
 class WindowSequence(keras.utils.PyDataset):
@@ -36,6 +37,8 @@ class WindowSequence(keras.utils.PyDataset):
 
     def __init__(self, windows: Windows, batch_size: int, steps: int | None = None, seed: int = 0):
         super().__init__(workers=1, use_multiprocessing=False)
+        if not len(windows):
+            raise InputError("There is no window to draw: every series is shorter than context and horizon.")
         self.windows, self.seed, self.epoch = windows, seed, 0
         self.batch_size = min(batch_size, len(windows))
         self.steps = max(len(windows) // self.batch_size, 1) if steps is None else steps

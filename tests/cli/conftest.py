@@ -46,7 +46,11 @@ def run_here(*words: object, stdin: str = "", folder: Path | None = None) -> Res
     out, err = io.StringIO(), io.StringIO()
     old, sys.stdin = sys.stdin, Stdin(stdin)
     try:
-        with contextlib.chdir(folder or Path.cwd()), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        with (
+            contextlib.chdir(folder or Path.cwd()),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
             main([str(word) for word in words])
     except SystemExit as end:
         return Result(int(end.code or 0), out.getvalue(), err.getvalue())

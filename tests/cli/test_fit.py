@@ -83,7 +83,9 @@ def test_stdin_and_a_name_of_ones_own(run, tmp_path, datasets, tiny):
     text = (datasets / "nile.csv").read_text()
     result = run("fit", "-", *tiny, "-q", "--out", "river", "--holdout", "0", stdin=text, folder=tmp_path)
     assert result.code == 0, result.err
-    assert result.out.startswith("No rows were held out, so nothing was compared.\nmodel     river.forecast\n")
+    assert result.out.startswith(
+        "No rows were held out, so nothing was compared.\nmodel     river.forecast\n"
+    )
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         *("river.forecast", "river.forecast.csv", "river.forecast.png")
     ]
@@ -92,11 +94,26 @@ def test_stdin_and_a_name_of_ones_own(run, tmp_path, datasets, tiny):
 def test_the_future_that_is_not_known_yet(run, tmp_path, tiny):
     rows = "".join(f"{i},{i % 5},{i % 2}\n" for i in range(60))
     (tmp_path / "t.csv").write_text("t,y,promo\n" + rows)
-    words = ["fit", "t.csv", *tiny, "--target", "y", "--known-future", "promo", "--holdout", "0", "--season", "5"]
+    words = [
+        "fit",
+        "t.csv",
+        *tiny,
+        "--target",
+        "y",
+        "--known-future",
+        "promo",
+        "--holdout",
+        "0",
+        "--season",
+        "5",
+    ]
     (tmp_path / "t.forecast.png").write_bytes(b"an older picture")
     result = run(*words, "--force", folder=tmp_path)
     assert result.code == 0, result.err
-    assert "Note: The model is saved, but cannot forecast yet. Column 'promo' must be known 3 rows ahead" in result.err
+    assert (
+        "Note: The model is saved, but cannot forecast yet. Column 'promo' must be known 3 rows ahead"
+        in result.err
+    )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["t.csv", "t.forecast"]
     assert result.out.splitlines() == [
         "No rows were held out, so nothing was compared.",

@@ -55,7 +55,9 @@ def test_plot(run, air, shops, tmp_path, datasets):
     again = run("plot", air, folder=tmp_path)
     assert again.code == 2
     assert "exists already" in again.error
-    longer = run("plot", air, datasets / "air_passengers.csv", "--horizon", 9, "--out", "p.png", "-q", folder=tmp_path)
+    longer = run(
+        "plot", air, datasets / "air_passengers.csv", "--horizon", 9, "--out", "p.png", "-q", folder=tmp_path
+    )
     assert longer.out == "picture   p.png\n"
     assert longer.err == ""
     assert run("plot", air, "--force", "--out", "p.png", folder=tmp_path).code == 0
@@ -113,7 +115,9 @@ def wrong(air, datasets, tmp_path_factory):
     content = air.read_bytes()
     (folder / "truncated.forecast").write_bytes(content[: len(content) // 2])
     middle = len(content) // 2
-    (folder / "altered.forecast").write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+    (folder / "altered.forecast").write_bytes(
+        content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+    )
     shutil.copy(datasets / "nile.csv", folder / "nile.csv")
     with zipfile.ZipFile(air) as old, zipfile.ZipFile(folder / "newer.forecast", "w") as new:
         for name in old.namelist():
@@ -133,7 +137,10 @@ def wrong(air, datasets, tmp_path_factory):
         ("nile.csv", "not a model of this program but a table; `forecast fit "),
         ("truncated.forecast", "was truncated or altered"),
         ("altered.forecast", "was truncated or altered"),
-        ("newer.forecast", "was written in format 99, and this version reads up to 1; upgrade keras-forecast."),
+        (
+            "newer.forecast",
+            "was written in format 99, and this version reads up to 1; upgrade keras-forecast.",
+        ),
         (".", "is a folder, not a model file."),
     ],
 )

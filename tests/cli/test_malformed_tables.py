@@ -36,7 +36,9 @@ def test_nearly_the_whole_corpus_is_offered():
     assert len(MALFORMED) - len(OFFERED) <= 2
 
 
-@pytest.mark.parametrize(("name", "data", "arguments", "fragment"), OFFERED, ids=[case[0] for case in OFFERED])
+@pytest.mark.parametrize(
+    ("name", "data", "arguments", "fragment"), OFFERED, ids=[case[0] for case in OFFERED]
+)
 def test_refused(run, tmp_path, name, data, arguments, fragment):
     (tmp_path / "bad.csv").write_bytes(data)
     result = run("fit", "bad.csv", *flags(arguments), folder=tmp_path)
@@ -46,7 +48,9 @@ def test_refused(run, tmp_path, name, data, arguments, fragment):
     assert (tmp_path / "bad.csv").read_bytes() == data
 
 
-@pytest.mark.parametrize(("name", "data", "arguments", "fragment"), OFFERED[::40], ids=[c[0] for c in OFFERED[::40]])
+@pytest.mark.parametrize(
+    ("name", "data", "arguments", "fragment"), OFFERED[::40], ids=[c[0] for c in OFFERED[::40]]
+)
 def test_refused_in_a_process_of_its_own(apart, tmp_path, name, data, arguments, fragment):
     (tmp_path / "bad.csv").write_bytes(data)
     result = apart("fit", "bad.csv", *flags(arguments), folder=tmp_path)
@@ -77,5 +81,7 @@ def test_too_few_rows_for_a_context_of_ones_own(run, tmp_path):
     (tmp_path / "few.csv").write_text("t,y\n" + "".join(f"{i},{i % 7}\n" for i in range(40)))
     result = run("fit", "few.csv", "--context", "30", "--horizon", "20", folder=tmp_path)
     assert result.code == 2
-    assert result.err.splitlines()[-1].startswith("Error: No series is long enough to learn from: the longest has 40 rows")
+    assert result.err.splitlines()[-1].startswith(
+        "Error: No series is long enough to learn from: the longest has 40 rows"
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["few.csv"]

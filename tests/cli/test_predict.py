@@ -50,7 +50,9 @@ def test_horizon_quantiles_and_method(run, air):
 def test_json(run, air, plain):
     document = json.loads(run("predict", air, "--json").out)
     assert document["method"] == "network"
-    assert [str(row["forecast"]) for row in document["forecast"]] == [row["forecast"] for row in rows_of(plain)]
+    assert [str(row["forecast"]) for row in document["forecast"]] == [
+        row["forecast"] for row in rows_of(plain)
+    ]
 
 
 @pytest.mark.parametrize("name", ["p.csv", "p.parquet", "p.tsv", "p.csv.gz"])
@@ -58,7 +60,11 @@ def test_files(run, air, plain, tmp_path, name):
     result = run("predict", air, "--out", name, folder=tmp_path)
     assert result.out == f"rows      {name}\n"
     path = tmp_path / name
-    found = pd.read_parquet(path) if name.endswith("parquet") else pd.read_csv(path, sep="\t" if ".tsv" in name else ",")
+    found = (
+        pd.read_parquet(path)
+        if name.endswith("parquet")
+        else pd.read_csv(path, sep="\t" if ".tsv" in name else ",")
+    )
     assert found["forecast"].tolist() == [float(row["forecast"]) for row in rows_of(plain)]
     content = path.read_bytes()
     again = run("predict", air, "--out", name, folder=tmp_path)
@@ -176,3 +182,32 @@ def test_a_level_that_was_not_trained(run, air):
     result = run("predict", air, "--quantiles", "0.25")
     assert result.code == 2
     assert "Quantile 0.25 was not trained; this model has 0.1, 0.9." in result.error
+
+
+def test_a_model_without_a_time_column(run, tmp_path, tiny):
+    rows = "".join(f"2024-01-{i + 1:02d},{i % 5}\n" for i in range(31))
+    (tmp_path / "t.csv").write_text("day,y\n" + rows)
+    fit = run(
+        "fit", "t.csv", *tiny, "--time", "none", "--target", "y", "--holdout", "0", "-q", folder=tmp_path
+    )
+    assert fit.code == 0, fit.err
+    plain = run("predict", "t.forecast", folder=tmp_path)
+    assert [row["step"] for row in rows_of(plain.out)] == ["31", "32", "33"]
+    assert run("predict", "t.forecast", "t.csv", folder=tmp_path).out == plain.out
+    short = run("predict", "t.forecast", "-", stdin="y\n1\n", folder=tmp_path)
+    assert short.code == 2
+    assert "The table has no time column" in short.error
+
+
+def test_a_wide_table(run, tmp_path, tiny):
+    rows = "".join(f"2024-01-{i + 1:02d},{i % 5},{i % 3}\n" for i in range(31))
+    (tmp_path / "t.csv").write_text("day,north,south\n" + rows)
+    words = ["--layout", "wide", "-q"]
+    fit = run("fit", "t.csv", *tiny, *words, "--holdout", "0", folder=tmp_path)
+    assert fit.code == 0, fit.err
+    plain = run("predict", "t.forecast", folder=tmp_path)
+    assert {row["series"] for row in rows_of(plain.out)} == {"north", "south"}
+    assert run("predict", "t.forecast", "t.csv", *words, folder=tmp_path).out == plain.out
+    assert run("predict", "t.forecast", "t.csv", folder=tmp_path).out == plain.out, "found without a flag"
+    refused = run("predict", "t.forecast", "-", stdin=plain.out.replace("series", "region"), folder=tmp_path)
+    assert refused.code == 2

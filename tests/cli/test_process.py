@@ -15,7 +15,20 @@ import pytest
 from forecast.modelfile import ModelFile
 
 pty = pytest.importorskip("pty")
-LONG = ["--epochs", "5000", "--patience", "5000", "--units", "4", "--horizon", "3", "--context", "6", "--seed", "1"]
+LONG = [
+    "--epochs",
+    "5000",
+    "--patience",
+    "5000",
+    "--units",
+    "4",
+    "--horizon",
+    "3",
+    "--context",
+    "6",
+    "--seed",
+    "1",
+]
 
 
 class OnTerminal:
@@ -26,7 +39,12 @@ class OnTerminal:
         self.text = ""
         with (folder / "stdout").open("wb") as out:
             self.child = subprocess.Popen(
-                [sys.executable, "-m", "forecast", *words], cwd=folder, env=env, stdout=out, stderr=inner, stdin=inner
+                [sys.executable, "-m", "forecast", *words],
+                cwd=folder,
+                env=env,
+                stdout=out,
+                stderr=inner,
+                stdin=inner,
             )
         os.close(inner)
 
@@ -109,7 +127,10 @@ def test_a_second_signal_stops_at_once(start, tmp_path):
     assert "Exception ignored" not in fit.text
     assert not [name for name in names_in(tmp_path) if name.startswith(".")]
     content = (tmp_path / "nile.forecast").read_bytes()
-    assert content == b"an older model" or ModelFile(tmp_path / "nile.forecast").description["kind"] == "forecaster"
+    assert (
+        content == b"an older model"
+        or ModelFile(tmp_path / "nile.forecast").description["kind"] == "forecaster"
+    )
 
 
 @pytest.mark.slow
@@ -129,7 +150,11 @@ def test_a_signal_at_any_moment(tmp_path, datasets, child_environment, run, mome
     words = ["fit", str(datasets / "nile.csv"), *LONG[:6], "--horizon", "3", "--context", "6"]
     with (tmp_path / "stderr").open("wb") as err, (tmp_path / "stdout").open("wb") as out:
         child = subprocess.Popen(
-            [sys.executable, "-m", "forecast", *words], cwd=tmp_path, env=child_environment(), stdout=out, stderr=err
+            [sys.executable, "-m", "forecast", *words],
+            cwd=tmp_path,
+            env=child_environment(),
+            stdout=out,
+            stderr=err,
         )
         time.sleep(moment)
         child.send_signal(number)
@@ -187,7 +212,9 @@ def test_colour_on_a_terminal_unless_refused(air, child_environment, tmp_path):
 
 def test_a_reader_that_goes_away(air, child_environment, tmp_path):
     command = f"{sys.executable} -m forecast info {air} --json | head -n 1"
-    done = subprocess.run(command, shell=True, capture_output=True, text=True, env=child_environment(), cwd=tmp_path)
+    done = subprocess.run(
+        command, shell=True, capture_output=True, text=True, env=child_environment(), cwd=tmp_path
+    )
     assert done.stdout == "{\n"
     assert done.stderr == ""
 
@@ -197,6 +224,8 @@ def test_a_reader_that_goes_away(air, child_environment, tmp_path):
 def test_a_full_device_behind_stdout(child_environment, tmp_path, words):
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-m", "forecast", *words]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=child_environment())
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, env=child_environment()
+        )
     assert done.returncode == 1
     assert done.stderr == "Error: reading or writing failed: No space left on device.\n"

@@ -118,6 +118,13 @@ def test_series_of_one_row_do_not_matter_beside_longer_ones():
     assert infer(["2024-05-05", "2024-01-01", "2024-02-01", "1999-12-31"], [0, 1, 1, 2]) == "MS"
 
 
+@pytest.mark.parametrize("day", range(1, 8))
+def test_weeks_begin_on_any_day(day):
+    weeks = grid("W", f"2023-01-{day:02d}", n=9)
+    assert infer(weeks) == "W"
+    assert infer(weeks[[0, 1, 3, 8]]) == "W"
+
+
 def test_the_distance_between_two_series_is_no_step():
     times = ["2024-01-01 00:00", "2024-01-01 01:00", "2024-01-01 01:20", "2024-01-01 02:20"]
     assert infer(times, [0, 0, 1, 1]) == "h"

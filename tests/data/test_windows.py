@@ -228,6 +228,15 @@ def test_a_single_series_is_not_named():
         make_windows(panel, context=3, horizon=1, stop=np.array([3]))
 
 
+def test_a_table_of_gaps_gives_one_line_and_not_an_empty_index():
+    panel = panel_of([np.array([1.0, np.nan, np.nan, 2.0])])
+    with pytest.raises(
+        InputError, match=r"^No window has an observed target both in its context of 1 rows and in"
+    ):
+        make_windows(panel, context=1, horizon=1)
+    assert len(make_windows(panel, context=1, horizon=1, short="drop")) == 0
+
+
 def test_series_of_exactly_one_window_are_long_enough():
     panel = panel_of([np.arange(5.0), np.arange(6.0)])
     assert make_windows(panel, context=3, horizon=2).series.tolist() == [0, 1, 1]

@@ -112,7 +112,9 @@ def test_evaluate_uses_only_newer_rows(compared):
 def test_known_future_columns_are_demanded_by_name(covariates):
     table = shops(covariates=True, ahead=3)
     table.loc[(table["shop"] == "s1") & (table["day"] == "2024-02-26"), "promo"] = np.nan
-    with pytest.raises(InputError, match=r"Column 'promo' must be known 3 rows ahead of series 's1'; it is missing at"):
+    with pytest.raises(
+        InputError, match=r"Column 'promo' must be known 3 rows ahead of series 's1'; it is missing at"
+    ):
         covariates.predict(table)
     with pytest.raises(InputError, match="promo"):
         covariates.predict(shops(covariates=True))
@@ -148,7 +150,9 @@ def test_levels_out_of_reach_are_empty_and_told():
 
 
 def test_several_targets_of_one_series():
-    frame = pd.DataFrame({"hour": pd.date_range("2024-01-01", periods=120, freq="h"), "a": wavy(120), "b": -wavy(120)})
+    frame = pd.DataFrame(
+        {"hour": pd.date_range("2024-01-01", periods=120, freq="h"), "a": wavy(120), "b": -wavy(120)}
+    )
     for independent in (True, False):
         model = forecast.Forecaster(**SMALL, target=["a", "b"], holdout=0, independent=independent).fit(frame)
         table = model.predict()
@@ -168,10 +172,15 @@ def test_arrays_as_in_scikit_learn():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(240, 2))
     y = 5 + 3 * x[:, 0] + 0.1 * rng.normal(size=240)
-    model = forecast.Forecaster(horizon=5, context=24, units=16, epochs=60, anchor="mean", patience=60, season=1)
+    model = forecast.Forecaster(
+        horizon=5, context=24, units=16, epochs=60, anchor="mean", patience=60, season=1
+    )
     model.fit(x[:230], y[:230])
     found = model.predict(x[230:])
-    assert found.shape == (10,) and np.abs(found - y[230:]).mean() < 0.5 * np.abs(y[230:] - y[:230].mean()).mean()
+    assert (
+        found.shape == (10,)
+        and np.abs(found - y[230:]).mean() < 0.5 * np.abs(y[230:] - y[:230].mean()).mean()
+    )
     assert model.score(x[230:], y[230:]) > 0.5
     with pytest.raises(InputError, match=r"pass the next rows' covariates"):
         model.predict()

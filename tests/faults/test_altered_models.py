@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import random
@@ -47,7 +48,9 @@ def saved(forecaster, tmp_path_factory):
 
 def contents(file: ModelFile) -> tuple:
     """Everything that is used of a file."""
-    numbers = {name: (array.dtype.str, array.shape, array.tobytes()) for name, array in file.numbers().items()}
+    numbers = {
+        name: (array.dtype.str, array.shape, array.tobytes()) for name, array in file.numbers().items()
+    }
     return json.dumps(file.description), numbers, file._members[WEIGHTS]
 
 
@@ -99,7 +102,16 @@ def test_flipped_bits_in_every_byte_that_is_not_weights_or_numbers(saved, tmp_pa
 def test_truncations(saved, tmp_path):
     content, path = saved.read_bytes(), tmp_path / "m.forecast"
     dice = random.Random(2)
-    for length in [0, 1, 3, 4, 21, 22, *(len(content) - i for i in range(1, 24)), *dice.sample(range(len(content)), 71)]:
+    for length in [
+        0,
+        1,
+        3,
+        4,
+        21,
+        22,
+        *(len(content) - i for i in range(1, 24)),
+        *dice.sample(range(len(content)), 71),
+    ]:
         path.write_bytes(content[:length])
         begin = time.process_time()
         assert outcome(path) is None
@@ -128,7 +140,9 @@ def with_description(saved: Path, to: Path, description: object) -> Path:
 def places(value: object, way: tuple = ()) -> list[tuple]:
     """Ways to every value inside a JSON document; of lists the first three items."""
     found = [way] if way else []
-    items = value.items() if isinstance(value, dict) else enumerate(value[:3]) if isinstance(value, list) else ()
+    items = (
+        value.items() if isinstance(value, dict) else enumerate(value[:3]) if isinstance(value, list) else ()
+    )
     for key, inner in items:
         found += places(inner, (*way, key))
     return found
@@ -149,7 +163,20 @@ def changed(document: dict, way: tuple, value: object) -> dict:
 DELETE = object()
 ODD = [
     *(None, True, False, 0, 1, -1, 7, 2**31, 2**63, 10**30, 0.5, -0.0, float("nan"), float("inf")),
-    *("", "none", "network", "x" * 5000, "\x1b[2J", [], [[]], [1, 2, 3], ["a", "a"], {}, {"a": {"b": 1}}, DELETE),
+    *(
+        "",
+        "none",
+        "network",
+        "x" * 5000,
+        "\x1b[2J",
+        [],
+        [[]],
+        [1, 2, 3],
+        ["a", "a"],
+        {},
+        {"a": {"b": 1}},
+        DELETE,
+    ),
 ]
 
 
@@ -171,7 +198,9 @@ def mutations(document: dict, count: int, seed: int) -> list[tuple[tuple, object
     """Random changes; what says how a network is built comes up often."""
     dice = random.Random(seed)
     ways = places(document)
-    building = [way for way in ways if way[0] in ("shapes", "setting", "contract", "encoder", "history", "shifts")]
+    building = [
+        way for way in ways if way[0] in ("shapes", "setting", "contract", "encoder", "history", "shifts")
+    ]
     return [(dice.choice(ways if i % 2 else building), dice.choice(ODD)) for i in range(count)]
 
 
@@ -186,16 +215,16 @@ def test_descriptions_with_odd_values(saved, tmp_path, count):
             if model is not None:
                 use(model)
         except Exception as error:
-            raise AssertionError(f"{way} = {'nothing' if value is DELETE else repr(value)[:80]}: {error!r}") from error
+            raise AssertionError(
+                f"{way} = {'nothing' if value is DELETE else repr(value)[:80]}: {error!r}"
+            ) from error
     assert refused > count // 4
 
 
 def use(model: object) -> None:
     """Forecast with a model that was loaded: what it makes no sense of is refused in the package's words."""
-    try:
+    with contextlib.suppress(InputError):
         model.predict()
-    except InputError:
-        pass
 
 
 HUGE = {
@@ -249,8 +278,9 @@ def test_numbers_of_other_shapes(saved, tmp_path):
     with zipfile.ZipFile(saved) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     arrays = unpack(members[NUMBERS])
-    for name, array in arrays.items():
-        for other in (array[:0], array[..., None], array.astype(np.int8)[:1], np.float64(3), None):
+    for place, (name, array) in enumerate(arrays.items()):
+        others = [array[:0], array[..., None], array.astype(np.int8)[:1], np.float64(3), None]
+        for other in others if place < 5 else others[place % 5 :: 5]:
             changed_arrays = {k: v for k, v in arrays.items() if k != name}
             if other is not None:
                 changed_arrays[name] = np.asarray(other)
@@ -259,14 +289,18 @@ def test_numbers_of_other_shapes(saved, tmp_path):
             document["sha256"][NUMBERS] = _sha(packed)
             path = tmp_path / "m.forecast"
             with zipfile.ZipFile(path, "w") as new:
-                for member, content in (members | {NUMBERS: packed, DESCRIPTION: json.dumps(document)}).items():
+                for member, content in (
+                    members | {NUMBERS: packed, DESCRIPTION: json.dumps(document)}
+                ).items():
                     new.writestr(member, content)
             try:
                 model = load_or_refuse(path)
                 if model is not None:
                     use(model)
             except Exception as error:
-                raise AssertionError(f"{name} {None if other is None else np.shape(other)}: {error!r}") from error
+                raise AssertionError(
+                    f"{name} {None if other is None else np.shape(other)}: {error!r}"
+                ) from error
 
 
 def test_a_saved_model_forecasts_the_same(forecaster, saved):

@@ -16,7 +16,7 @@ from forecast.storage import TEMPORARY, sweep, write_atomic
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs fork and signals")
 
 # A process without TensorFlow forks children that write again and again, and kills each at a random moment.
-KILLS = '''
+KILLS = """
 import json, os, random, signal, sys, time
 import numpy as np
 from forecast.modelfile import ModelFile, write_model
@@ -58,14 +58,18 @@ for kill in range(1, kills + 1):
         span *= 1.1 if found == current else 0.9
         current = found
 print(json.dumps(seen))
-'''
+"""
 
 
 def kill(folder: Path, kills: int) -> dict[str, int]:
     root = str(Path(__file__).parents[2])
     env = os.environ | {"PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])}
     done = subprocess.run(
-        [sys.executable, "-c", KILLS, str(folder), str(kills)], env=env, capture_output=True, text=True, check=True
+        [sys.executable, "-c", KILLS, str(folder), str(kills)],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stderr == ""
     return json.loads(done.stdout)
@@ -84,7 +88,7 @@ def test_killed_at_random_moments(tmp_path, kills):
     assert sweep(tmp_path) == 0
 
 
-FULL = '''
+FULL = """
 import resource, sys
 from forecast.errors import ForecastError
 from forecast.modelfile import write_model
@@ -107,7 +111,7 @@ for limit in limits:
             print("written")
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     assert open(path, "rb").read() == old
-'''
+"""
 
 
 def test_full_disk_keeps_the_old_file(tmp_path):
@@ -121,12 +125,14 @@ def test_full_disk_keeps_the_old_file(tmp_path):
     )
     assert done.stderr == ""
     lines = done.stdout.splitlines()
-    assert lines == [f"1 {path}: writing failed (File too large); the old file, if any, is kept."] * 2 * len(limits)
+    assert lines == [f"1 {path}: writing failed (File too large); the old file, if any, is kept."] * 2 * len(
+        limits
+    )
     assert path.read_bytes() == b"the old model"
     assert [p.name for p in tmp_path.iterdir()] == ["m.forecast"]
 
 
-READERS = '''
+READERS = """
 import sys
 from forecast.modelfile import ModelFile, write_model
 import numpy as np, os, time
@@ -147,13 +153,13 @@ while True:
         break
 os.waitpid(child, 0)
 print(len(numbers))
-'''
+"""
 
 
 def test_a_reader_sees_old_or_new_while_another_process_writes(tmp_path):
-    from forecast.modelfile import write_model
-
     import numpy as np
+
+    from forecast.modelfile import write_model
 
     path = tmp_path / "m.forecast"
     write_model(path, None, {"kind": "demo", "number": 0}, {"a": np.zeros(2_000)})

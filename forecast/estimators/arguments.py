@@ -1,0 +1,94 @@
+"""Check a forecaster's arguments and sort them by what they decide: sizes, network, training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecast.data.windows import check_positive
+from forecast.errors import ParameterError
+from forecast.estimators.baseline import check_method
+from forecast.estimators.network import Options
+from forecast.estimators.setting import Wishes
+from forecast.evaluation.comparison import NETWORK
+from forecast.evaluation.intervals import check_quantiles
+from forecast.models import build_rnn
+from forecast.models.losses import POINT_LOSSES
+
+if TYPE_CHECKING:
+    from forecast.estimators.forecaster import Forecaster
+
+NETWORK_ARGUMENTS = (
+    *("cell", "units", "layers", "bidirectional", "dropout", "recurrent_dropout", "activation", "start"),
+    *("anchor", "independent", "skip", "seed"),
+)
+TRAINING_ARGUMENTS = (
+    *(
+        "calibrate",
+        "epochs",
+        "batch_size",
+        "learning_rate",
+        "patience",
+        "clip",
+        "budget",
+        "optimizer",
+        "seed",
+    ),
+)
+
+
+def wishes_of(estimator: Forecaster, *, arrays: bool) -> Wishes:
+    """Return the sizes that the user fixed; arrays hold nothing out unless asked."""
+    return Wishes(
+        horizon=estimator.horizon,
+        context=estimator.context,
+        season=estimator.season,
+        holdout=0 if arrays and estimator.holdout is None else estimator.holdout,
+        short=estimator.short,
+        quantiles=_levels(estimator),
+    )
+
+
+def options_of(estimator: Forecaster) -> Options:
+    """Return what the user said about network and training.
+
+    Raises:
+        ParameterError: An argument is unknown, out of range, or contradicts another.
+    """
+    if estimator.loss not in ("auto", *POINT_LOSSES):
+        raise ParameterError(f"loss must be auto, {', '.join(POINT_LOSSES)}; got {estimator.loss!r}.")
+    if estimator.loss != "auto" and len(tuple(estimator.quantiles)):
+        raise ParameterError(
+            "A point loss forecasts no quantiles: pass quantiles=() with it, or loss='auto'."
+        )
+    check_method(estimator.use, (NETWORK, "best"))
+    _check_numbers(estimator)
+    own = estimator.network is not None
+    training: dict[str, Any] = {name: getattr(estimator, name) for name in TRAINING_ARGUMENTS}
+    return Options(
+        model={} if own else {name: getattr(estimator, name) for name in NETWORK_ARGUMENTS},
+        builder=estimator.network if own else build_rnn,
+        quantiles=_levels(estimator),
+        wanted=tuple(float(q) for q in estimator.quantiles),
+        loss="mae" if estimator.loss == "auto" else estimator.loss,
+        **training,
+    )
+
+
+def _levels(estimator: Forecaster) -> tuple[float, ...]:
+    """Return the quantiles asked for and the median, sorted; none if none were asked for."""
+    wanted = {float(q) for q in estimator.quantiles}
+    return check_quantiles(sorted({*wanted, 0.5})) if wanted else ()
+
+
+def _check_numbers(estimator: Forecaster) -> None:
+    counts = {name: getattr(estimator, name) for name in ("batch_size", "epochs", "patience")}
+    check_positive(**{name: value for name, value in counts.items() if value is not None})
+    seed = estimator.seed
+    if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or seed < 0:
+        raise ParameterError(f"seed must be a whole number of at least 0; got {seed!r}.")
+    for name in ("learning_rate", "clip", "budget"):
+        value = getattr(estimator, name)
+        if value is not None and not (isinstance(value, int | float | np.number) and 0 < value < np.inf):
+            raise ParameterError(f"{name} must be a positive number; got {value!r}.")

@@ -1,0 +1,32 @@
+"""The same tests of models and training on the other backends of Keras, where they are installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_models_and_training_on_another_backend(backend):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "tests/models/test_rnn.py",
+        "tests/models/test_losses.py",
+        "tests/training",
+    ]
+    found = subprocess.run(
+        command, cwd=ROOT, env=os.environ | {"KERAS_BACKEND": backend}, capture_output=True, text=True
+    )
+    assert found.returncode == 0, found.stdout[-3000:]
