@@ -86,7 +86,8 @@ def read_rows(file: ModelFile, table: str, ctx: click.Context, *, future_only: b
     except TableError:
         held = set(_names(source, reading))
         if _was_wide(columns) and not held & {columns.id, *columns.target}:
-            found = read_table(_again(source), time=roles["time"], **(reading | {"layout": "wide"}))
+            wide: dict[str, Any] = reading | {"layout": "wide"}
+            found = read_table(_again(source), time=roles["time"], **wide)
         elif future_only and not held & {*columns.target, *columns.past_only}:
             absent = {"target": "none", "past_only": "none"}
             found = read_table(_again(source), **(roles | absent), **reading)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -13,7 +14,7 @@ from typing import Any
 
 import click
 
-from forecast.errors import ForecastWarning
+from forecast.errors import ForecastError, ForecastWarning
 
 
 class Stopped(KeyboardInterrupt):
@@ -74,11 +75,21 @@ def silent_stderr() -> Iterator[int]:
 
 
 def start_keras() -> None:
-    """Import Keras and its backend and run one operation, without their greetings."""
-    with silent_stderr() as kept, _leaving_at_once(kept):
-        import keras
+    """Import Keras and its backend and run one operation, without their greetings.
 
-        keras.ops.zeros(1)
+    Raises:
+        ForecastError: Keras or its backend is not installed, or is broken.
+    """
+    try:
+        with silent_stderr() as kept, _leaving_at_once(kept):
+            import keras
+
+            keras.ops.zeros(1)
+    except ImportError as error:
+        raise ForecastError(
+            f"Keras cannot be started ({error}). Install it anew with its backend."
+        ) from error
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 @contextmanager

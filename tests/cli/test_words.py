@@ -209,3 +209,14 @@ def test_other_ends(monkeypatch, capfd, error, code, said):
         os.dup2(kept, 1)
         os.close(kept)
     assert said in capfd.readouterr().err
+
+
+def test_keras_that_cannot_be_imported(run, tmp_path, monkeypatch):
+    import sys
+
+    (tmp_path / "t.csv").write_text("t,y\n" + "".join(f"{i},{i % 7}\n" for i in range(40)))
+    monkeypatch.setitem(sys.modules, "keras", None)
+    result = run("fit", "t.csv", "-q", folder=tmp_path)
+    assert result.code == 1
+    assert result.error.startswith("Keras cannot be started (import of keras halted")
+    assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
