@@ -36,7 +36,7 @@ class Source:
 
     Args:
         file: Its place below the folder of data sets.
-        rows: Rows of the loaded table.
+        rows: Rows of the loaded table; None where nobody has counted them yet.
         step: Distance between two rows of a series, as ``parse_step`` reads it.
         licence: Licence of the data.
         time: Column of times.
@@ -49,7 +49,7 @@ class Source:
     """
 
     file: str
-    rows: int
+    rows: int | None
     step: str
     licence: str
     time: str = "t"
@@ -78,7 +78,7 @@ def _ett(name: str, rows: int, step: str, sha256: str) -> Source:
     )
 
 
-def _m4(part: str, rows: int, sha256: str, after: str | None = None) -> Source:
+def _m4(part: str, rows: int | None, sha256: str, after: str | None = None) -> Source:
     address = f"{_M4}{'Train' if after is None else 'Test'}/{part}.csv"
     return Source(
         f"m4/{part}.csv", rows, "1", _M4_LICENCE, address=address, sha256=sha256, wide=True, after=after
@@ -110,7 +110,7 @@ SOURCES: dict[str, Source] = {
     "ETTm2": _ett("ETTm2", 69_680, "15min", _ETTM2),
     "m4_hourly": _m4("Hourly-train", 353_500, _HOURLY),
     "m4_hourly_test": _m4("Hourly-test", 19_872, _HOURLY_TEST, after="m4_hourly"),
-    "m4_weekly": _m4("Weekly-train", 366_912, _WEEKLY),
+    "m4_weekly": _m4("Weekly-train", None, _WEEKLY),
     "m4_weekly_test": _m4("Weekly-test", 4_667, _WEEKLY_TEST, after="m4_weekly"),
 }
 
@@ -201,7 +201,8 @@ def list_datasets() -> pd.DataFrame:
         (2284, 'W', 'public domain')
     """
     rows = [(name, s.rows, s.step, s.licence, _where(s)) for name, s in SOURCES.items()]
-    return pd.DataFrame(rows, columns=["name", "rows", "step", "licence", "where"])
+    table = pd.DataFrame(rows, columns=["name", "rows", "step", "licence", "where"])
+    return table.astype({"rows": "Int64"})
 
 
 def _source(name: str) -> Source:
