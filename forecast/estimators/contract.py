@@ -43,14 +43,18 @@ class Contract:
             InputError: A column is missing; the message names it.
         """
         columns = self.columns
-        frame = source
-        if not targets_needed and isinstance(source, pd.DataFrame):
-            absent = [name for name in columns.target + columns.past_only if name not in source.columns]
-            frame = source.assign(**dict.fromkeys(absent, np.nan))
+        if isinstance(source, Table) and source.columns == columns:
+            return self.panel(source)
+        frame = source.frame if isinstance(source, Table) else source
+        if not targets_needed and isinstance(frame, pd.DataFrame):
+            absent = columns.target + columns.past_only
+            # Rows to come hold none of them; a table with targets and without another column lacks that column.
+            if not set(absent) & set(frame.columns):
+                frame = frame.assign(**dict.fromkeys(absent, np.nan))
         table = read_table(
             frame,
-            time=columns.time,
-            id=columns.id,
+            time="none" if columns.time is None else columns.time,
+            id="none" if columns.id is None else columns.id,
             target=columns.target,
             known_future=columns.known_future or ("none",),
             past_only=columns.past_only or ("none",),

@@ -16,21 +16,29 @@ from sklearn.utils.validation import check_is_fitted
 import forecast
 from forecast.data.columns import Columns
 from forecast.data.encoding import StaticEncoder
-from forecast.data.frequency import Step
 from forecast.data.panel import Panel
+from forecast.data.step import Step
 from forecast.data.table import Choice
 from forecast.errors import DamagedModelFile, InputError, ParameterError
 from forecast.estimators.arguments import options_of
 from forecast.estimators.baseline import Baseline, FittedBaseline, check_method
+from forecast.estimators.checking import (
+    check_history,
+    check_shapes,
+    check_shift,
+    check_step,
+    checked,
+    least_numbers,
+)
 from forecast.estimators.contract import Contract
 from forecast.estimators.fitting import Fitted
 from forecast.estimators.forecaster import Forecaster
 from forecast.estimators.network import Network
 from forecast.estimators.setting import Setting
-from forecast.estimators.verifying import check_numbers, check_setting, check_shapes, check_shift
-from forecast.evaluation.intervals import ConformalShift, check_quantiles
+from forecast.evaluation.intervals import ConformalShift
 from forecast.modelfile import ModelFile, write_model
-from forecast.models import Shapes, fewest_weights
+from forecast.models import Shapes
+from forecast.models.frame import LONGEST_SKIP
 from forecast.training.fit import Record
 
 # Arguments that are code or live objects: they are not written.
@@ -52,22 +60,22 @@ def load(path: Any, *, network: Callable[..., Any] | None = None) -> Forecaster 
         raise ParameterError(
             f"{path} holds a network of your own: pass load(path, network=the function that built it)."
         )
-    readers = {"forecaster": lambda: _forecaster(file, network), "baseline": lambda: _baseline(file)}
-    if file.description.get("kind") not in list(readers):
+    kind = file.description.get("kind")
+    if kind not in ("forecaster", "baseline"):
         raise file.damaged("its kind is unknown")
     try:
-        return readers[file.description["kind"]]()
+        return _forecaster(file, network) if kind == "forecaster" else _baseline(file)
     except DamagedModelFile:
         raise
     except (
         InputError,
-        KeyError,
+        LookupError,
         TypeError,
         ValueError,
-        IndexError,
         AttributeError,
-        OverflowError,
+        ArithmeticError,
         MemoryError,
+        RecursionError,
     ) as error:
         raise file.damaged("its description makes no sense") from error
 
@@ -139,25 +147,26 @@ def _forecaster(file: ModelFile, builder: Callable[..., Any] | None) -> Forecast
     described, numbers = file.description, file.numbers()
     forecaster = Forecaster(**_tuples(described["parameters"]), network=builder)
     options = options_of(forecaster)
-    shapes = Shapes(**_tuples(described["shapes"]))
+    shapes, setting = checked(Shapes, described["shapes"]), checked(Setting, described["setting"])
     contract = _contract(described["contract"])
     history = _unpacked(described["history"], numbers, contract)
-    setting = Setting(**described["setting"])
-    check_setting(setting)
+    encoder = checked(StaticEncoder, described["encoder"])
     check_shapes(shapes, setting, history)
+    _check_contents(described, shapes, encoder, history)
     if builder is None:
-        file.check_room(fewest_weights(shapes, **options.model))
+        skip = shapes.context <= LONGEST_SKIP if forecaster.skip is None else bool(forecaster.skip)
+        file.check_room(least_numbers(forecaster.units, forecaster.layers, shapes, skip))
     model = options.builder(shapes, **options.model)
     file.load_weights(model)
     levels = shapes.quantiles
     trained = Network(
         model=model,
         shapes=shapes,
-        encoder=_encoder(described["encoder"]),
-        shift=_shift("network", numbers, shapes.horizon, levels) if described["calibrated"] else None,
-        record=Record(**described["record"]),
+        encoder=encoder,
+        shift=check_shift(_shift("network", numbers, levels), shapes) if described["calibrated"] else None,
+        record=checked(Record, described["record"]),
     )
-    forecaster.choices_ = tuple(Choice(**choice) for choice in described["choices"])
+    forecaster.choices_ = tuple(checked(Choice, choice) for choice in described["choices"])
     forecaster.from_arrays_ = bool(described["from_arrays"])
     if forecaster.from_arrays_:
         forecaster.n_features_in_ = shapes.known_future
@@ -172,7 +181,9 @@ def _forecaster(file: ModelFile, builder: Callable[..., Any] | None) -> Forecast
         wanted=tuple(described["wanted"]),
         comparison=_untable(described["comparison"]),
         shifts={
-            name: _shift(name, numbers, shapes.horizon, levels or (0.5,)) for name in described["shifts"]
+            name: check_shift(_shift(name, numbers, levels or (0.5,)), shapes)
+            for name in described["shifts"]
+            if check_method(name) is None
         },
         choices=(),
         rows=int(described["rows"]),
@@ -184,10 +195,8 @@ def _baseline(file: ModelFile) -> Baseline:
     described, numbers = file.description, file.numbers()
     baseline = Baseline(**_tuples(described["parameters"]))
     check_method(baseline.method)
-    contract = _contract(described["contract"])
-    levels = check_quantiles(described["levels"])
-    setting = Setting(**described["setting"])
-    check_setting(setting)
+    contract, setting = _contract(described["contract"]), checked(Setting, described["setting"])
+    levels = tuple(float(level) for level in described["levels"])
     baseline.from_arrays_ = bool(described["from_arrays"])
     if baseline.from_arrays_:
         baseline.n_features_in_ = int(described["features"])
@@ -198,7 +207,7 @@ def _baseline(file: ModelFile) -> Baseline:
         scales=numbers["scales"],
         wanted=tuple(described["wanted"]),
         levels=levels,
-        shift=_shift("baseline", numbers, setting.horizon, levels) if described["calibrated"] else None,
+        shift=_shift("baseline", numbers, levels) if described["calibrated"] else None,
     )
     return baseline
 
@@ -224,14 +233,12 @@ def _packed(history: Panel) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 
 def _unpacked(described: dict[str, Any], numbers: dict[str, np.ndarray], contract: Contract) -> Panel:
-    columns = contract.columns
-    check_numbers(numbers, len(described["ids"]), len(columns.numeric), len(columns.target))
     starts: pd.Index = pd.Index(numbers["starts"])
     if contract.step.kind != "integer":
         starts = pd.DatetimeIndex(numbers["starts"].astype("datetime64[ns]"))
         if described["zone"] is not None:
             starts = starts.tz_localize("UTC").tz_convert(described["zone"])
-    return Panel(
+    panel = Panel(
         values=numbers["history"],
         offsets=numbers["offsets"],
         ids=tuple(described["ids"]),
@@ -241,25 +248,35 @@ def _unpacked(described: dict[str, Any], numbers: dict[str, np.ndarray], contrac
         static=pd.DataFrame(described["static"], index=range(len(described["ids"]))),
         present=numbers["present"],
     )
+    check_history(panel, numbers["scales"], described["zone"])
+    return panel
+
+
+def _check_contents(
+    described: dict[str, Any], shapes: Shapes, encoder: StaticEncoder, history: Panel
+) -> None:
+    """Refuse what is of the right type and contradicts the rest."""
+    names = [name for name, *_ in (*encoder.numbers, *encoder.categories)]
+    if shapes.static != encoder.width or sorted(names) != sorted(history.columns.static):
+        raise ValueError
+    if not set(described["wanted"]) <= set(shapes.quantiles) or type(described["rows"]) is not int:
+        raise ValueError
+    if not all(type(name) is str for name in described["features"]):
+        raise ValueError
+    if hashlib.sha256(history.values.tobytes()).hexdigest() != described["history"]["fingerprint"]:
+        raise ValueError
 
 
 def _contract(described: dict[str, Any]) -> Contract:
-    columns = Columns(**_tuples(described["columns"]))
-    reading = tuple((k, v) for k, v in described["reading"])
-    return Contract(columns, Step(**described["step"]), reading, bool(described["snapped"]))
+    reading = tuple((name, value) for name, value in described["reading"] if type(name) is str)
+    if not all(value is None or type(value) is str for _, value in reading):
+        raise TypeError
+    step = check_step(checked(Step, described["step"]))
+    return Contract(checked(Columns, described["columns"]), step, reading, bool(described["snapped"]))
 
 
-def _encoder(described: dict[str, Any]) -> StaticEncoder:
-    numbers = tuple((str(n), float(m), float(s)) for n, m, s in described["numbers"])
-    return StaticEncoder(numbers, tuple((str(n), tuple(map(str, v))) for n, v in described["categories"]))
-
-
-def _shift(
-    name: str, numbers: dict[str, np.ndarray], horizon: int, levels: tuple[float, ...]
-) -> ConformalShift:
-    shift, counts = numbers[f"shift {name}"], numbers[f"counts {name}"]
-    check_shift(shift, counts, horizon, numbers["scales"].shape[1], len(levels))
-    return ConformalShift(levels, shift, counts)
+def _shift(name: str, numbers: dict[str, np.ndarray], levels: tuple[float, ...]) -> ConformalShift:
+    return ConformalShift(levels, numbers[f"shift {name}"], numbers[f"counts {name}"])
 
 
 def _shift_numbers(shifts: dict[str, ConformalShift]) -> dict[str, np.ndarray]:

@@ -87,33 +87,6 @@ def build_rnn(
     return finish(prepared, free, skip=linear_skip(prepared) if wanted else None, name=cell)
 
 
-def fewest_weights(
-    shapes: Shapes,
-    *,
-    cell: str = "gru",
-    units: int = 64,
-    layers: int = 1,
-    bidirectional: bool = False,
-    independent: bool = True,
-    **_: object,
-) -> int:
-    """Return a number of weights that ``build_rnn`` with these arguments surely exceeds, without building it.
-
-    Example:
-        >>> shapes = Shapes(context=24, horizon=6, quantiles=(0.1, 0.5, 0.9))
-        >>> fewest_weights(shapes, units=8) < build_rnn(shapes, units=8).count_params()
-        True
-    """
-    _check_range(units=units, layers=layers, dropout=0, recurrent_dropout=0)
-    gates = {"rnn": 1, "gru": 3, "lstm": 4}.get(cell, 1) * (2 if bidirectional else 1)
-    channels = 1 if independent else shapes.targets
-    reading = gates * units * (layers * units + shapes.known_future + shapes.past_only)
-    state = units + shapes.static
-    # With known-future columns the outputs of a step are read from ``units`` numbers, else from the state.
-    depth = 1 if shapes.known_future else channels * shapes.outputs
-    return reading + state * shapes.horizon * depth + units * channels * shapes.outputs // 2
-
-
 def layer_seed(seed: int, place: int) -> int:
     """Derive a layer's own seed, so that no two layers begin alike."""
     return int(np.random.SeedSequence((seed, place)).generate_state(1)[0] // 4)

@@ -222,3 +222,14 @@ def test_the_callers_table_is_left_alone(name):
     before = table.copy()
     MAKERS[name]().fit(table).predict(table)
     pd.testing.assert_frame_equal(table, before)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "UTC", "+01:00", None])
+def test_time_zones_survive_the_file(zone, tmp_path):
+    hours = pd.date_range("2024-03-30", periods=60, freq="h", tz=zone)
+    model = forecast.Baseline("drift", horizon=30).fit(pd.DataFrame({"at": hours, "load": np.arange(60.0)}))
+    model.save(tmp_path / "z.forecast")
+    table = forecast.load(tmp_path / "z.forecast").predict()
+    pd.testing.assert_frame_equal(table, model.predict(), check_exact=True)
+    assert (table["at"].diff().dropna() == pd.Timedelta(hours=1)).all()
+    assert str(table["at"].dt.tz) == str(hours.tz)
