@@ -88,7 +88,7 @@ def read_rows(file: ModelFile, table: str, ctx: click.Context, *, future_only: b
         if _was_wide(columns) and not held & {columns.id, *columns.target}:
             wide: dict[str, Any] = reading | {"layout": "wide"}
             found = read_table(_again(source), time=roles["time"], **wide)
-        elif future_only and not held & {*columns.target, *columns.past_only}:
+        elif future_only and columns.known_future and not held & {*columns.target, *columns.past_only}:
             absent = {"target": "none", "past_only": "none"}
             found = read_table(_again(source), **(roles | absent), **reading)
         else:
@@ -141,17 +141,13 @@ def _again(source: Any) -> Any:
 
 
 def _names(source: Any, reading: dict[str, Any]) -> tuple[str, ...]:
-    """Return the column names of a table that could not be read as asked; none if it cannot be read at all."""
-    from forecast.data.frames import read_parquet
-    from forecast.data.opening import read_source
-    from forecast.data.text import Format, read_text
+    """Return the column names of a table that could not be read as asked."""
+    from forecast.data.table import column_names
 
-    name, data = read_source(_again(source))
-    _again(source)
-    if data.startswith(b"PAR1"):
-        return read_parquet(name, data).names
     keys = ("delimiter", "decimal", "encoding", "header", "lenient")
-    return read_text(name, data, Format(**{key: reading[key] for key in keys if key in reading})).names
+    names = column_names(_again(source), **{key: reading[key] for key in keys if key in reading})
+    _again(source)
+    return names
 
 
 def write_rows(rows: Any, out: str) -> None:

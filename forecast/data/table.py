@@ -25,7 +25,7 @@ from forecast.data.writing import write_table
 from forecast.data.zones import check_timezone, to_zone
 from forecast.errors import ParameterError, TableError, closest
 
-__all__ = ["Choice", "Table", "read_table", "write_table"]
+__all__ = ["Choice", "Table", "column_names", "read_table", "write_table"]
 
 _LAYOUTS = ("auto", "long", "wide")
 Names = str | Iterable[str]
@@ -146,6 +146,23 @@ def read_table(
     frame, lines = build(sheet, columns, moments, ids, series, duplicates=duplicates)
     choices = sheet.choices + choices + notices(sheet, columns.numeric)
     return Table(frame, columns, choices, sheet.source, lines)
+
+
+def column_names(source: Any, **form: Any) -> tuple[str, ...]:
+    """Return a table's column names, without deciding what they mean.
+
+    Args:
+        source: Anything ``read_table`` reads.
+        form: ``delimiter, decimal, encoding, header, lenient`` as in ``read_table``.
+
+    Raises:
+        TableError: The table cannot be read at all.
+
+    Example:
+        >>> column_names({"day": ["2024-01-01"], "sales": [1.0]})
+        ('day', 'sales')
+    """
+    return tuple(_open(source, Format(**form), Asked(), None).names)
 
 
 def _check_word(flag: str, word: str, known: tuple[str, ...]) -> None:

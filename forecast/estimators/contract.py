@@ -12,8 +12,8 @@ from forecast.data.columns import Columns
 from forecast.data.frequency import Step, parse_step
 from forecast.data.gridding import step_choice, to_panel
 from forecast.data.panel import Panel, grid_times
-from forecast.data.table import Choice, Table, read_table
-from forecast.errors import InputError, ParameterError
+from forecast.data.table import Choice, Table, column_names, read_table
+from forecast.errors import InputError, ParameterError, TableError
 
 
 @dataclass(frozen=True)
@@ -42,26 +42,33 @@ class Contract:
         Raises:
             InputError: A column is missing; the message names it.
         """
+        if isinstance(source, Table):
+            return self.panel(source) if source.columns == self.columns else self.read(source.frame)
+        roles = self._roles()
+        try:
+            return self.panel(read_table(source, **roles, **dict(self.reading)))
+        except TableError:
+            # Rows to come hold neither targets nor past-only columns, and make sense only with what is known ahead.
+            if targets_needed or not self.columns.known_future:
+                raise
+            absent = self.columns.target + self.columns.past_only
+            if set(absent) & set(column_names(source)):
+                raise
+        nothing = {"target": "none", "past_only": "none"}
+        ahead = read_table(source, **(roles | nothing), **dict(self.reading))
+        frame = ahead.frame.assign(**dict.fromkeys(absent, np.nan))
+        return self.panel(Table(frame, self.columns, (), ahead.source, ahead.lines))
+
+    def _roles(self) -> dict[str, Any]:
+        """Every role by name, ``"none"`` where training had none, so that nothing is guessed."""
         columns = self.columns
-        if isinstance(source, Table) and source.columns == columns:
-            return self.panel(source)
-        frame = source.frame if isinstance(source, Table) else source
-        if not targets_needed and isinstance(frame, pd.DataFrame):
-            absent = columns.target + columns.past_only
-            # Rows to come hold none of them; a table with targets and without another column lacks that column.
-            if not set(absent) & set(frame.columns):
-                frame = frame.assign(**dict.fromkeys(absent, np.nan))
-        table = read_table(
-            frame,
-            time="none" if columns.time is None else columns.time,
-            id="none" if columns.id is None else columns.id,
-            target=columns.target,
-            known_future=columns.known_future or ("none",),
-            past_only=columns.past_only or ("none",),
-            static=columns.static or ("none",),
-            **dict(self.reading),
-        )
-        return self.panel(table)
+        roles: dict[str, Any] = {"time": columns.time or "none", "id": columns.id or "none"}
+        return roles | {
+            "target": columns.target,
+            "known_future": columns.known_future or ("none",),
+            "past_only": columns.past_only or ("none",),
+            "static": columns.static or ("none",),
+        }
 
     def panel(self, table: Table) -> Panel:
         """Lay a table on this contract's step."""

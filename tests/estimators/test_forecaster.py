@@ -122,10 +122,22 @@ def test_known_future_columns_are_demanded_by_name(covariates):
         covariates.predict(horizon=5)
 
 
-def test_future_rows_alone_continue_the_stored_history(covariates):
+def test_future_rows_alone_continue_the_stored_history(covariates, compared, tmp_path):
     whole = shops(covariates=True, ahead=3)
     ahead = whole[whole["sold"].isna()].drop(columns=["sold", "visits"])
     pd.testing.assert_frame_equal(covariates.predict(ahead), covariates.predict(), check_exact=True)
+    ahead.to_csv(tmp_path / "ahead.csv", index=False)
+    found = covariates.predict(tmp_path / "ahead.csv")
+    pd.testing.assert_frame_equal(found, covariates.predict(), check_exact=True)
+    with pytest.raises(InputError, match="'visits'"):
+        covariates.predict(whole.drop(columns="visits"))
+    with pytest.raises(InputError, match="'sold'"):
+        compared.predict(shops().rename(columns={"sold": "sales"}))
+
+
+def test_a_table_read_before_is_taken_as_it_is(compared):
+    read = forecast.read_table(shops(), **PLAIN)
+    pd.testing.assert_frame_equal(compared.predict(read), compared.predict(shops()), check_exact=True)
 
 
 def test_new_rows_continue_the_stored_history(compared):
