@@ -35,6 +35,7 @@ from forecast.estimators.fitting import Fitted
 from forecast.estimators.forecaster import Forecaster
 from forecast.estimators.network import Network
 from forecast.estimators.setting import Setting
+from forecast.evaluation.comparison import NETWORK
 from forecast.evaluation.intervals import ConformalShift
 from forecast.modelfile import ModelFile, write_model
 from forecast.models import Shapes
@@ -156,39 +157,44 @@ def _forecaster(file: ModelFile, builder: Callable[..., Any] | None) -> Forecast
     if builder is None:
         skip = shapes.context <= LONGEST_SKIP if forecaster.skip is None else bool(forecaster.skip)
         file.check_room(least_numbers(forecaster.units, forecaster.layers, shapes, skip))
-    model = options.builder(shapes, **options.model)
-    file.load_weights(model)
-    levels = shapes.quantiles
-    trained = Network(
-        model=model,
-        shapes=shapes,
-        encoder=encoder,
-        shift=check_shift(_shift("network", numbers, levels), shapes) if described["calibrated"] else None,
-        record=checked(Record, described["record"]),
-    )
     forecaster.choices_ = tuple(checked(Choice, choice) for choice in described["choices"])
     forecaster.from_arrays_ = bool(described["from_arrays"])
     if forecaster.from_arrays_:
         forecaster.n_features_in_ = shapes.known_future
         if described["features"]:
             forecaster.feature_names_in_ = np.array(described["features"], dtype=object)
+    shifts = _shifts(described, numbers, shapes)
+    parts = {
+        "wanted": tuple(described["wanted"]),
+        "comparison": _untable(described["comparison"]),
+        "rows": int(described["rows"]),
+    }
+    record = checked(Record, described["record"])
+    # The network comes last: whatever else is wrong with a file is told without building one.
+    model = options.builder(shapes, **options.model)
+    file.load_weights(model)
     forecaster.fitted_ = Fitted(
         contract=contract,
         setting=setting,
-        network=trained,
+        network=Network(model, shapes, encoder, shifts.pop(NETWORK, None), record),
         history=history,
         scales=numbers["scales"],
-        wanted=tuple(described["wanted"]),
-        comparison=_untable(described["comparison"]),
-        shifts={
-            name: check_shift(_shift(name, numbers, levels or (0.5,)), shapes)
-            for name in described["shifts"]
-            if check_method(name) is None
-        },
+        shifts=shifts,
         choices=(),
-        rows=int(described["rows"]),
+        **parts,
     )
     return forecaster
+
+
+def _shifts(
+    described: dict[str, Any], numbers: dict[str, np.ndarray], shapes: Shapes
+) -> dict[str, ConformalShift]:
+    """Return the calibrations by method, the network's among them if it was calibrated."""
+    names = [*described["shifts"], *([NETWORK] if described["calibrated"] else [])]
+    for name in names:
+        check_method(name, (NETWORK,))
+    levels = shapes.quantiles or (0.5,)
+    return {name: check_shift(_shift(name, numbers, levels), shapes) for name in names}
 
 
 def _baseline(file: ModelFile) -> Baseline:

@@ -18,7 +18,8 @@ import forecast
 from forecast.errors import ForecastError, InputError, ModelFileError
 from forecast.modelfile import DESCRIPTION, NUMBERS, WEIGHTS, ModelFile
 
-SECONDS, MEGABYTES = 1.0, 500
+# Far above what a refusal takes: they catch a hang or a bomb and measure nothing.
+SECONDS, MEGABYTES = 10.0, 500
 
 
 @pytest.fixture(scope="module")
