@@ -41,8 +41,9 @@ def starts(draw: st.DrawFn, step: Step) -> pd.Timestamp:
         day = np.busday_offset(day, 0, roll="forward")
     if step.kind == "month":
         first = day.astype("datetime64[M]")
-        length = int(((first + 1).astype("datetime64[D]") - first.astype("datetime64[D]")).astype(int))
-        day = first.astype("datetime64[D]") + min(step.day, length) - 1
+        following = (first + np.timedelta64(1, "M")).astype("datetime64[D]")
+        length = int((following - first.astype("datetime64[D]")).astype(int))
+        day = first.astype("datetime64[D]") + np.timedelta64(min(step.day, length) - 1, "D")
     wall = pd.Timestamp(day).as_unit("ns") + pd.Timedelta(clock, "ns")
     if zone is None:
         return wall
