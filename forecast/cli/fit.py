@@ -114,7 +114,12 @@ forecast_options = section(
         default=True,
         help="Make quantiles hold on unseen windows (the default).",
     ),
-    option("--use", default="network", metavar="METHOD", help="Who forecasts: network, best, or a baseline."),
+    option(
+        "--method",
+        default="network",
+        metavar="METHOD",
+        help="Who forecasts: network, best, auto (their weighted mean), or a baseline.",
+    ),
 )
 
 
@@ -200,9 +205,9 @@ def _check(table: str, options: dict[str, Any]) -> None:
     """Refuse what can be refused without reading anything."""
     if table.endswith(".forecast"):
         raise InputError(f"{table} is a model where a table is expected; `forecast predict {table}` uses it.")
-    check_method(options["use"])
-    if options["use"] == "best" and options["holdout"] == 0:
-        raise ParameterError("--use best needs a comparison; leave out --holdout 0.")
+    check_method(options["method"])
+    if options["method"] in ("best", "auto") and options["holdout"] == 0:
+        raise ParameterError(f"--method {options['method']} needs a comparison; leave out --holdout 0.")
     if options["loss"] != "auto" and options["quantiles"]:
         raise ParameterError(
             f"--loss {options['loss']} forecasts no quantiles; pass --quantiles none with it."
@@ -294,6 +299,8 @@ def _report(forecaster: Any, rows: Any, files: dict[str, Path], as_json: bool) -
     if forecaster.comparison_ is not None:
         click.echo("\n".join(comparison_lines(forecaster.comparison_)))
     click.echo(forecaster.verdict_ + _advice(forecaster))
+    if forecaster.method == "auto":
+        click.echo(f"Forecast by {_mixture(forecaster.weights_)}, weighted by the held-out rows.")
     for name, path in files.items():
         click.echo(f"{name:<9} {path}")
     click.echo(f"next      {_next(forecaster, str(files['model']))}")
@@ -310,6 +317,7 @@ def _document(forecaster: Any, rows: Any, files: dict[str, Path]) -> dict[str, A
         "comparison": None if comparison is None else frame_records(comparison),
         "held_out": None if comparison is None else comparison.attrs,
         "verdict": forecaster.verdict_,
+        "weights": forecaster.weights_,
         "stopped": record.stopped,
         "best_epoch": record.best_epoch,
         "method": None if rows is None else rows.attrs["method"],
@@ -325,11 +333,16 @@ def _next(forecaster: Any, model: str) -> str:
     return f"forecast predict {model} --horizon {2 * fitted.setting.horizon}"
 
 
+def _mixture(weights: dict[str, float]) -> str:
+    parts = sorted(weights.items(), key=lambda part: -part[1])
+    return " + ".join(f"{weight:.2f} {name}" for name, weight in parts)
+
+
 def _advice(forecaster: Any) -> str:
-    """Point to --use best where a baseline won and the network forecasts all the same."""
+    """Point to --method best where a baseline won and the network forecasts all the same."""
     from forecast.evaluation.comparison import NETWORK, winner
 
     table = forecaster.comparison_
-    if table is None or winner(table) == NETWORK or forecaster.use != "network":
+    if table is None or winner(table) == NETWORK or forecaster.method != "network":
         return ""
-    return " Pass --use best to forecast with the winner."
+    return " Pass --method best to forecast with the winner."

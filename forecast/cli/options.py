@@ -82,7 +82,11 @@ horizon_option = section(
 level_options = section(
     "Forecast",
     option("--quantiles", type=levels(), metavar="LEVELS", help="Among the trained ones, or none."),
-    option("--use", metavar="METHOD", help="Who forecasts: network, best, or a baseline."),
+    option(
+        "--method",
+        metavar="METHOD",
+        help="Who forecasts: network, best, auto (their weighted mean), or a baseline.",
+    ),
 )
 
 
@@ -97,20 +101,24 @@ def given(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if ctx.get_parameter_source(name) is source}
 
 
-def check_method(use: str | None) -> None:
+# Methods that are no baseline: who they are, the model knows.
+_CHOOSING = ("network", "best", "auto")
+
+
+def check_method(method: str | None) -> None:
     """Refuse a method that does not exist, before any work is done.
 
     Raises:
         ParameterError: With the known ones.
     """
-    if use in (None, "network", "best"):
+    if method in (None, *_CHOOSING):
         return
     from forecast.evaluation.baselines import BASELINES
 
-    known = ("network", "best", *BASELINES)
-    if use not in known:
+    known = (*_CHOOSING, *BASELINES)
+    if method not in known:
         raise ParameterError(
-            f"--use: there is no method {use!r}; known are {', '.join(known)}.{closest(use, known)}"
+            f"--method: there is no method {method!r}; known are {', '.join(known)}.{closest(method, known)}"
         )
 
 

@@ -53,11 +53,11 @@ def predict(
     if as_json and out != "-":
         raise click.UsageError("--json prints to stdout; leave out --out.")
     check_rows_out(out, force)
-    check_method(options["use"])
+    check_method(options["method"])
     file = open_model(model, table)
     rows = None if table is None else read_rows(file, table, ctx, future_only=True)
     forecaster = load_forecaster(model)
-    wanted = {name: options[name] for name in ("horizon", "quantiles", "use")}
+    wanted = {name: options[name] for name in ("horizon", "quantiles", "method")}
     found = forecaster.predict(rows, **wanted)
     if not as_json:
         write_rows(found, out)

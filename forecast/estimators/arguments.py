@@ -11,7 +11,7 @@ from forecast.errors import ParameterError
 from forecast.estimators.baseline import check_method
 from forecast.estimators.network import Options
 from forecast.estimators.setting import Wishes
-from forecast.evaluation.comparison import NETWORK
+from forecast.evaluation.comparison import AUTO, NETWORK
 from forecast.evaluation.intervals import check_quantiles
 from forecast.models import build_rnn
 from forecast.models.losses import POINT_LOSSES
@@ -62,7 +62,7 @@ def options_of(estimator: Forecaster) -> Options:
         raise ParameterError(
             "A point loss forecasts no quantiles: pass quantiles=() with it, or loss='auto'."
         )
-    check_method(estimator.use, (NETWORK, "best"))
+    check_method(estimator.method, (NETWORK, "best", AUTO))
     _check_numbers(estimator)
     own = estimator.network is not None
     training: dict[str, Any] = {name: getattr(estimator, name) for name in TRAINING_ARGUMENTS}

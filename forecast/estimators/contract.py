@@ -36,12 +36,14 @@ class Contract:
         """Read a table that must hold the columns of training.
 
         Args:
-            source: Anything ``read_table`` reads.
+            source: Anything ``read_table`` reads, or a panel of these columns and this step.
             targets_needed: False lets the target columns be absent (a table of future covariates).
 
         Raises:
             InputError: A column is missing; the message names it.
         """
+        if isinstance(source, Panel):
+            return self._same(source)
         if isinstance(source, Table):
             return self.panel(source) if source.columns == self.columns else self.read(source.frame)
         roles = self._roles()
@@ -58,6 +60,14 @@ class Contract:
         ahead = read_table(source, **(roles | nothing), **dict(self.reading))
         frame = ahead.frame.assign(**dict.fromkeys(absent, np.nan))
         return self.panel(Table(frame, self.columns, (), ahead.source, ahead.lines))
+
+    def _same(self, panel: Panel) -> Panel:
+        """Return a panel that has the columns and the step of training."""
+        if panel.columns != self.columns or panel.step != self.step:
+            raise InputError(
+                "The panel has other columns or another step than the training table; pass its table instead."
+            )
+        return panel
 
     def _roles(self) -> dict[str, Any]:
         """Every role by name, ``"none"`` where training had none, so that nothing is guessed."""
@@ -78,7 +88,12 @@ class Contract:
 def first_panel(
     source: Any, *, step: str | int | None, snapped: bool, reading: dict[str, Any], roles: dict[str, Any]
 ) -> tuple[Panel, Contract, tuple[Choice, ...]]:
-    """Read the training table: guess what the user left open, and remember it as a contract."""
+    """Read the training table: guess what the user left open, and remember it as a contract.
+
+    A panel has its columns and step already; what was said about them is not needed.
+    """
+    if isinstance(source, Panel):
+        return source, Contract(source.columns, source.step), ()
     table = source if isinstance(source, Table) else read_table(source, **roles, **reading)
     choices = table.choices
     panel = to_panel(table, step=step, snapped=snapped)

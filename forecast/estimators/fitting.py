@@ -16,6 +16,7 @@ from forecast.data.windows import Windows
 from forecast.estimators.contract import Contract, join
 from forecast.estimators.network import Network, Options, calibrated, fit_network, go_on
 from forecast.estimators.setting import Setting, Wishes, choose_setting
+from forecast.evaluation.blending import blend_trial
 from forecast.evaluation.comparison import Trial, compare, memory_of, set_beside
 from forecast.evaluation.intervals import ConformalShift
 from forecast.training.fit import Listeners
@@ -39,7 +40,8 @@ class Fitted:
         scales: Typical error per series and target at the end of training.
         wanted: Quantile levels the user asked for.
         comparison: Methods beside each other on held-out rows, or None.
-        shifts: Calibration of each baseline, by name.
+        shifts: Calibration of each baseline and of the weighted mean, by name.
+        weights: Of the weighted mean, by method; empty without a comparison.
         choices: What was chosen while fitting.
         rows: Rows of the training table.
     """
@@ -52,6 +54,7 @@ class Fitted:
     wanted: tuple[float, ...]
     comparison: pd.DataFrame | None
     shifts: dict[str, ConformalShift]
+    weights: dict[str, float]
     choices: tuple[Choice, ...]
     rows: int
 
@@ -85,7 +88,14 @@ class Fitted:
 
 
 def fit_panel(
-    panel: Panel, contract: Contract, options: Options, wishes: Wishes, *, listeners: Listeners, refit: bool
+    panel: Panel,
+    contract: Contract,
+    options: Options,
+    wishes: Wishes,
+    *,
+    listeners: Listeners,
+    refit: bool,
+    blend: bool = False,
 ) -> Fitted:
     """Choose what is open, compare on the held-out rows, train on all rows.
 
@@ -96,6 +106,7 @@ def fit_panel(
         wishes: Sizes the user fixed.
         listeners: Progress and interruption.
         refit: Train again with the held-out rows after the comparison.
+        blend: Put the weighted mean of all methods into the comparison.
     """
     setting, choices = choose_setting(panel, wishes)
     if listeners.announce is not None:
@@ -106,15 +117,26 @@ def fit_panel(
         network, trial = _compared(panel, setting, options, stop, listeners)
         if refit and network.record.stopped != "interrupted":
             network = go_on(network, panel, setting, _part(options, 1 - FIRST_SHARE), listeners=listeners)
-        comparison, shifts = compare(trial), trial.shifts
+        mixed, weights = blend_trial(trial)
+        comparison, shifts = compare(mixed if blend else trial), mixed.shifts
     else:
         network, validation = fit_network(panel, setting, options, panel.ends, listeners=listeners)
         network = calibrated(network, [validation]) if options.calibrate else network
-        comparison, shifts = None, {}
+        comparison, shifts, weights = None, {}, {}
     history = panel.tail(max(setting.context, memory_of(setting.season)))
     scales = error_scales(panel, setting.season)
     return Fitted(
-        contract, setting, network, history, scales, options.wanted, comparison, shifts, choices, panel.rows
+        contract=contract,
+        setting=setting,
+        network=network,
+        history=history,
+        scales=scales,
+        wanted=options.wanted,
+        comparison=comparison,
+        shifts=shifts,
+        weights=weights,
+        choices=choices,
+        rows=panel.rows,
     )
 
 

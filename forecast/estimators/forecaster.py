@@ -16,10 +16,11 @@ from forecast.data.windows import check_positive
 from forecast.errors import InputError, ParameterError
 from forecast.estimators import contract as contracts
 from forecast.estimators.arguments import options_of, wishes_of
+from forecast.estimators.baseline import check_method
 from forecast.estimators.fitting import Fitted, fit_panel
 from forecast.estimators.prediction import evaluate_panel, predict_panel
 from forecast.evaluation import metrics
-from forecast.evaluation.comparison import NETWORK, mase_scales, verdict, winner
+from forecast.evaluation.comparison import AUTO, NETWORK, mase_scales, verdict, winner
 from forecast.report.progress import ProgressLine
 from forecast.training.fit import Listeners, Progress
 
@@ -28,7 +29,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
     """Recurrent network that forecasts one or many time series with calibrated intervals.
 
     What is left at None is chosen from the table and listed in ``choices_``. The network is always
-    compared with simple baselines on rows it has not seen (``comparison_``); ``use="best"`` lets the
+    compared with simple baselines on rows it has not seen (``comparison_``); ``method="best"`` lets the
     winner forecast.
 
     Args:
@@ -56,7 +57,8 @@ class Forecaster(RegressorMixin, BaseEstimator):
         network: Your own ``f(shapes) -> keras.Model`` in place of the recurrent one.
         quantiles: Levels to forecast beside the median; empty for a point forecast.
         calibrate: Shift the quantiles so that they hold on windows that were not trained on.
-        use: ``"network"``, ``"best"`` (of the comparison) or a baseline's name.
+        method: ``"network"``, ``"best"`` (of the comparison), ``"auto"`` (a mean of network and baselines,
+            weighted by the held-out rows) or a baseline's name.
         loss: ``"auto"`` (pinball with quantiles, else absolute error), ``"mae"``, ``"mse"`` or ``"mixed"``.
         epochs: Passes over the windows; None: three, but between 300 and 1,500 steps in all.
         batch_size: Windows a step; None: 32, fewer for more than eight targets.
@@ -118,7 +120,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
         network: Callable[..., Any] | None = None,
         quantiles: Sequence[float] = (0.1, 0.9),
         calibrate: bool = True,
-        use: str = "network",
+        method: str = "network",
         loss: str = "auto",
         epochs: int | None = None,
         batch_size: int | None = None,
@@ -155,8 +157,8 @@ class Forecaster(RegressorMixin, BaseEstimator):
         """Learn from a table, or from arrays.
 
         Args:
-            X: A table: a CSV or Parquet path, a DataFrame of any kind, a dict of columns, or one array of
-                values. With ``y``, an array of covariates known ahead, rows being steps.
+            X: A table: a CSV or Parquet path, a DataFrame of any kind, a dict of columns, a panel, or one
+                array of values. With ``y``, an array of covariates known ahead, rows being steps.
             y: Target array ``(rows,)`` or ``(rows, targets)``; None if ``X`` is a table.
             progress: Called with a ``Progress`` after every batch.
             interrupted: Asked after every batch; True ends training and keeps the best weights.
@@ -174,7 +176,13 @@ class Forecaster(RegressorMixin, BaseEstimator):
         line = ProgressLine() if self.verbose and progress is None else None
         listeners = Listeners(progress or line, interrupted, tuple(self.callbacks), announce)
         self.fitted_: Fitted = fit_panel(
-            panel, contract, options, wishes, listeners=listeners, refit=self.refit
+            panel,
+            contract,
+            options,
+            wishes,
+            listeners=listeners,
+            refit=self.refit,
+            blend=self.method == AUTO,
         )
         if line is not None:
             line.close()
@@ -200,6 +208,11 @@ class Forecaster(RegressorMixin, BaseEstimator):
         return self._fitted().comparison
 
     @property
+    def weights_(self) -> dict[str, float]:
+        """Weights of the methods in the mean that ``method="auto"`` forecasts; empty without holdout."""
+        return self._fitted().weights
+
+    @property
     def verdict_(self) -> str:
         """One sentence: whether the network beat the best baseline."""
         table = self.comparison_
@@ -211,7 +224,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
         horizon: int | None = None,
         *,
         quantiles: Sequence[float] | None = None,
-        use: str | None = None,
+        method: str | None = None,
     ) -> Any:
         """Forecast the rows after the last observed target of each series.
 
@@ -221,7 +234,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
                 ``fit(X, y)``: covariates of the next ``len(X)`` steps.
             horizon: Rows ahead; None: as trained. Beyond that, forecasts are fed back.
             quantiles: Levels among the trained ones; None gives all.
-            use: ``"network"``, ``"best"`` or a baseline's name; None: as constructed.
+            method: ``"network"``, ``"best"``, ``"auto"`` or a baseline's name; None: as constructed.
 
         Returns:
             A DataFrame: id, time, [target], ``forecast`` (the median), ``q0.1`` …; after ``fit(X, y)`` an
@@ -233,7 +246,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
         fitted = self._fitted()
         levels = fitted.levels if quantiles is None else tuple(float(q) for q in quantiles)
         contracts.check_levels(levels, fitted.levels)
-        method = self._method(self.use if use is None else use)
+        method = self._method(self.method if method is None else method)
         if horizon is not None:
             check_positive(horizon=horizon)
         if self.from_arrays_ and X is not None:
@@ -254,7 +267,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
         panel = fitted.contract.read(contracts.as_table(X))
         horizon = fitted.setting.horizon
         past = panel.cut(panel.ends - horizon)
-        found = predict_panel(fitted, past, horizon, levels=(), method=self._method(self.use), known=panel)
+        found = predict_panel(fitted, past, horizon, levels=(), method=self._method(self.method), known=panel)
         rows = panel.ends[:, None] - horizon + np.arange(horizon)
         forecasts = found["forecast"].to_numpy().reshape(len(panel), -1, horizon).swapaxes(1, 2)
         scales = mase_scales(panel, fitted.setting.season, panel.ends - horizon)
@@ -280,7 +293,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
 
         fitted = self._fitted()
         panel = fitted.history if X is None else fitted.panel(contracts.as_table(X))
-        table = predict_panel(fitted, panel, horizon, levels=fitted.levels, method=self._method(self.use))
+        table = predict_panel(fitted, panel, horizon, levels=fitted.levels, method=self._method(self.method))
         return forecast_picture(panel, table, fitted.setting.season, ax=ax)
 
     def save(self, path: Any) -> None:
@@ -355,15 +368,15 @@ class Forecaster(RegressorMixin, BaseEstimator):
         values = table["forecast"].to_numpy().reshape(-1, len(X)).T
         return values[:, 0] if values.shape[1] == 1 else values
 
-    def _method(self, use: str) -> str:
-        if use != "best":
-            return use
-        table = self.comparison_
-        if table is None:
+    def _method(self, method: str) -> str:
+        check_method(method, ("best", AUTO, NETWORK))
+        if method not in ("best", AUTO):
+            return method
+        if not self.weights_ or self.comparison_ is None:
             raise ParameterError(
-                "use='best' needs a comparison, and no rows were held out; fit with holdout."
+                f"method={method!r} needs a comparison, and no rows were held out; fit with holdout."
             )
-        return winner(table)
+        return AUTO if method == AUTO else winner(self.comparison_)
 
 
 def _print_choices(choices: tuple[Choice, ...]) -> None:

@@ -10,11 +10,12 @@ import pandas as pd
 
 from forecast.data.panel import Panel
 from forecast.errors import ForecastWarning, InputError
-from forecast.estimators.baseline import baseline_ahead, check_history, check_method
+from forecast.estimators.baseline import baseline_ahead, check_history
 from forecast.estimators.contract import check_future, forecast_table
 from forecast.estimators.fitting import Fitted, any_held_out, hold_trial
 from forecast.estimators.rolling import forecast_ahead
-from forecast.evaluation.comparison import NETWORK, compare
+from forecast.evaluation.blending import blended
+from forecast.evaluation.comparison import AUTO, NETWORK, compare
 
 
 def predict_panel(
@@ -33,7 +34,7 @@ def predict_panel(
         panel: History, and known-future columns ahead.
         horizon: Rows ahead, None as trained.
         levels: Quantile levels to return.
-        method: ``"network"`` or a baseline.
+        method: ``"network"``, ``"auto"`` (the weighted mean) or a baseline.
         known: Where known-future values ahead are found, if not in ``panel``.
 
     Returns:
@@ -43,21 +44,34 @@ def predict_panel(
     if known is not None and panel.columns.known_future:
         panel = _with_known(panel, known)
     check_history(panel)
-    scales = fitted.scales_of(panel)
-    if method == NETWORK:
-        check_future(panel, ahead)
-        values = forecast_ahead(fitted.network, panel, ahead, scales)
-        have = fitted.network.shapes.quantiles or (0.5,)
-    else:
-        check_method(method, (NETWORK, "best"))
-        have = fitted.network.shapes.quantiles or (0.5,)
-        values = baseline_ahead(method, panel, ahead, fitted.setting, have, fitted.shifts.get(method), scales)
+    have = fitted.network.shapes.quantiles or (0.5,)
+    values = quantiles_ahead(fitted, panel, ahead, method)
     _tell_gaps(values, have, levels, fitted, ahead)
     chosen = [have.index(level) for level in levels]
     middle = have.index(0.5)
     table = forecast_table(panel, values[..., [*chosen, middle]], levels, len(chosen))
     table.attrs = {"method": method, "horizon": ahead}
     return table
+
+
+def quantiles_ahead(fitted: Fitted, panel: Panel, horizon: int, method: str) -> np.ndarray:
+    """Forecast every trained quantile with a method: ``(series, horizon, targets, levels)``."""
+    scales, have = fitted.scales_of(panel), fitted.network.shapes.quantiles or (0.5,)
+    if method == NETWORK:
+        check_future(panel, horizon)
+        return forecast_ahead(fitted.network, panel, horizon, scales)
+    shift = fitted.shifts.get(method)
+    if method != AUTO:
+        return baseline_ahead(method, panel, horizon, fitted.setting, have, shift, scales)
+    assert shift is not None
+    mean = blended(
+        {name: quantiles_ahead(fitted, panel, horizon, name) for name in fitted.weights}, fitted.weights
+    )
+    # Beyond the trained horizon the calibration of its last step goes on.
+    steps = np.minimum(np.arange(horizon), len(shift.shift) - 1)
+    return replace(shift, shift=shift.shift[steps], counts=shift.counts[steps]).apply(
+        mean, scales[:, None, :]
+    )
 
 
 def evaluate_panel(fitted: Fitted, panel: Panel, windows: int) -> pd.DataFrame:

@@ -35,7 +35,7 @@ from forecast.estimators.fitting import Fitted
 from forecast.estimators.forecaster import Forecaster
 from forecast.estimators.network import Network
 from forecast.estimators.setting import Setting
-from forecast.evaluation.comparison import NETWORK
+from forecast.evaluation.comparison import AUTO, NETWORK
 from forecast.evaluation.intervals import ConformalShift
 from forecast.modelfile import ModelFile, write_model
 from forecast.models import Shapes
@@ -102,6 +102,7 @@ def save_forecaster(forecaster: Forecaster, path: Any) -> None:
         "choices": [asdict(choice) for choice in forecaster.choices_],
         "comparison": _table(fitted.comparison),
         "shifts": list(fitted.shifts),
+        "weights": fitted.weights,
         "calibrated": network.shift is not None,
         "rows": fitted.rows,
         "history": history,
@@ -180,6 +181,7 @@ def _forecaster(file: ModelFile, builder: Callable[..., Any] | None) -> Forecast
         history=history,
         scales=numbers["scales"],
         shifts=shifts,
+        weights=_weights(described),
         choices=(),
         **parts,
     )
@@ -192,9 +194,21 @@ def _shifts(
     """Return the calibrations by method, the network's among them if it was calibrated."""
     names = [*described["shifts"], *([NETWORK] if described["calibrated"] else [])]
     for name in names:
-        check_method(name, (NETWORK,))
+        check_method(name, (NETWORK, AUTO))
     levels = shapes.quantiles or (0.5,)
     return {name: check_shift(_shift(name, numbers, levels), shapes) for name in names}
+
+
+def _weights(described: dict[str, Any]) -> dict[str, float]:
+    """Return the weights of the mean of all methods: of methods that are calibrated, and summing to one."""
+    weights = {str(name): float(weight) for name, weight in described["weights"].items()}
+    known = {NETWORK, *described["shifts"]} - {AUTO}
+    total = sum(weights.values())
+    if not set(weights) <= known or bool(weights) != (AUTO in described["shifts"]):
+        raise ValueError
+    if weights and not (min(weights.values()) > 0 and abs(total - 1) < 1e-9):
+        raise ValueError
+    return weights
 
 
 def _baseline(file: ModelFile) -> Baseline:

@@ -18,6 +18,8 @@ from forecast.evaluation.intervals import ConformalShift, conformal_scores
 # changes none of them noticeably and costs time on long series.
 MEMORY = 2_000
 NETWORK = "network"
+# The weighted mean of network and baselines, see ``blending``.
+AUTO = "auto"
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +108,7 @@ def compare(trial: Trial) -> pd.DataFrame:
         rows.append(row)
     table = pd.DataFrame(rows)
     criterion = "MASE" if table["MASE"].notna().any() else "MAE"
-    best = table.loc[table["method"] != NETWORK, criterion].min()
+    best = table.loc[~table["method"].isin([NETWORK, AUTO]), criterion].min()
     table["skill"] = 1 - table[criterion] / best if best > 0 else np.nan
     table = table.sort_values(criterion, kind="stable", ignore_index=True)
     table.attrs = {
@@ -138,7 +140,7 @@ def verdict(table: pd.DataFrame) -> str:
     """
     criterion = table.attrs.get("criterion", "MASE")
     scores = table.set_index("method")[criterion]
-    baselines = scores.drop(NETWORK, errors="ignore")
+    baselines = scores.drop([NETWORK, AUTO], errors="ignore")
     rival = str(baselines.idxmin())
     if NETWORK not in scores:
         return f"{rival} is the best baseline ({criterion} {baselines[rival]:.3f})."

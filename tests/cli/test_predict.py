@@ -40,7 +40,7 @@ def test_horizon_quantiles_and_method(run, air):
     longer = run("predict", air, "--horizon", 5, "--quantiles", "none")
     assert longer.code == 0
     assert [list(row) for row in rows_of(longer.out)] == [["month", "forecast"]] * 5
-    naive = run("predict", air, "--use", "naive", "--quantiles", "0.9")
+    naive = run("predict", air, "--method", "naive", "--quantiles", "0.9")
     assert {row["forecast"] for row in rows_of(naive.out)} == {"432.0"}
     beyond = run("predict", air, "--horizon", 5)
     assert beyond.err.startswith("Note: Intervals beyond the trained horizon of 3 rows")

@@ -117,10 +117,10 @@ def test_flags_are_spelt_as_the_arguments():
         (["fit", "a.csv", "--cell", "gruu"], "'gruu' is not one of rnn, lstm, gru. Did you mean 'gru'?"),
         (["fit", "a.csv", "--activation", "leaky-relu"], "Did you mean 'leaky_relu'?"),
         (["fit", "a.csv", "--duplicates", "avg"], "'avg' is not one of error, first, last, mean, sum."),
-        (["fit", "a.csv", "--use", "holtwinters"], "Did you mean 'holt-winters'?"),
+        (["fit", "a.csv", "--method", "holtwinters"], "Did you mean 'holt-winters'?"),
         (
-            ["fit", "a.csv", "--use", "best", "--holdout", "0"],
-            "--use best needs a comparison; leave out --holdout 0.",
+            ["fit", "a.csv", "--method", "best", "--holdout", "0"],
+            "--method best needs a comparison; leave out --holdout 0.",
         ),
         (["fit", "a.csv", "--loss", "mae"], "pass --quantiles none with it"),
         (["fit", "a.csv", "--horizon", "0"], "'--horizon': '0' is not a whole number from 1 to 1,000,000."),

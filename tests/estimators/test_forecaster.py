@@ -62,8 +62,8 @@ def test_comparison_is_plain_arithmetic_on_the_held_out_windows(compared):
 
 def test_use_best_forecasts_with_the_winner(compared):
     best = compared.comparison_["method"].iloc[0]
-    pd.testing.assert_frame_equal(compared.predict(use="best"), compared.predict(use=best))
-    seasonal = compared.predict(use="seasonal-naive")
+    pd.testing.assert_frame_equal(compared.predict(method="best"), compared.predict(method=best))
+    seasonal = compared.predict(method="seasonal-naive")
     last = shops().groupby("shop").tail(7).groupby("shop").head(3)["sold"].to_numpy()
     np.testing.assert_array_equal(seasonal["forecast"], last)
     assert seasonal.attrs["method"] == "seasonal-naive"
@@ -92,7 +92,7 @@ def test_history_joins_both_fits_and_info_is_true(compared):
 
 def test_score_of_a_table_is_minus_mase():
     table = shops()
-    model = forecast.Forecaster(**(SMALL | PLAIN), holdout=0, use="naive").fit(table)
+    model = forecast.Forecaster(**(SMALL | PLAIN), holdout=0, method="naive").fit(table)
     ratios = []
     for _, part in table.groupby("shop"):
         sold = part["sold"].to_numpy()
@@ -247,7 +247,7 @@ def test_an_optimiser_of_ones_own():
         ({"budget": 0}, "budget"),
         ({"learning_rate": float("nan")}, "learning_rate"),
         ({"short": "maybe"}, "short"),
-        ({"use": "thetta"}, "theta"),
+        ({"method": "thetta"}, "theta"),
         ({"step": "fortnight"}, "fortnight"),
         ({"duplicates": "average"}, "duplicates"),
         ({"target": "soldd"}, "sold"),
