@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import forecast
-from forecast.errors import ParameterError
+from forecast.errors import ForecastWarning, ParameterError
 from forecast.evaluation.blending import blended, greedy_weights
 from tests.tables import PLAIN, shops
 
@@ -45,7 +45,8 @@ def test_the_forecast_is_the_mean_of_its_members(mixed):
     expected = sum(weight * members[name] for name, weight in weights.items())
     np.testing.assert_allclose(mixed.predict()["forecast"], expected, rtol=1e-12)
     assert len(weights) > 1
-    longer = mixed.predict(horizon=8, method="auto")
+    with pytest.warns(ForecastWarning, match="widened by rule"):
+        longer = mixed.predict(horizon=8, method="auto")
     assert (longer["q0.1"] <= longer["forecast"]).all() and (longer["forecast"] <= longer["q0.9"]).all()
 
 
