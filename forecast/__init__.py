@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Forecaster": "forecast.estimators.forecaster",
     "Baseline": "forecast.estimators.baseline",
+    "backtest": "forecast.backtesting.backtest",
     "load": "forecast.estimators.saving",
     "load_dataset": "forecast.data.sources",
     "list_datasets": "forecast.data.sources",

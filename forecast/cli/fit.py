@@ -10,117 +10,26 @@ from typing import Any
 
 import click
 
+from forecast.cli.opening import check_is_table, read_training, table_name
 from forecast.cli.options import (
-    COLUMN_ROLES,
-    READING,
     check_method,
     check_targets,
     column_options,
     force_option,
-    joined,
     json_option,
     quiet_option,
     reading_options,
 )
 from forecast.cli.sections import Verb, option, section
-from forecast.cli.values import MOST_ROWS, levels, positive, share, whole, word
+from forecast.cli.training_options import (
+    check_loss,
+    method_option,
+    network_options,
+    quantile_options,
+    size_options,
+    training_options,
+)
 from forecast.errors import ForecastWarning, InputError, ParameterError
-
-size_options = section(
-    "Sizes (found if not given)",
-    option("--horizon", type=whole(1, MOST_ROWS), metavar="ROWS", help="Rows ahead to forecast."),
-    option("--context", type=whole(1, MOST_ROWS), metavar="ROWS", help="Rows the network sees."),
-    option("--step", metavar="STEP", help="Between rows: h, 15min, D, W, MS … or a whole number."),
-    option("--season", type=whole(1, MOST_ROWS), metavar="ROWS", help="Rows of a season; 1: none."),
-    option(
-        "--holdout",
-        type=whole(0, MOST_ROWS),
-        metavar="ROWS",
-        help="Last rows kept for the comparison; 0: none.",
-    ),
-    option(
-        "--short",
-        type=word("error", "drop", "pad"),
-        help="Series shorter than a window; found if not given.",
-    ),
-    option("--snap", is_flag=True, help="Round jittering times to the step."),
-)
-
-network_options = section(
-    "Network",
-    option("--cell", type=word("rnn", "lstm", "gru"), default="gru", help="Kind of recurrent layer."),
-    option("--units", type=whole(1, 4096), default=64, metavar="N", help="Width of each recurrent layer."),
-    option("--layers", type=whole(1, 16), default=1, metavar="N", help="Recurrent layers."),
-    option("--bidirectional", is_flag=True, help="Read the context in both directions."),
-    option("--dropout", type=share(), default=0.0, metavar="SHARE", help="Dropped between layers."),
-    option("--recurrent-dropout", type=share(), default=0.0, metavar="SHARE", help="Dropped between steps."),
-    option(
-        "--activation",
-        type=word("tanh", "relu", "leaky_relu"),
-        default="tanh",
-        help="Of the recurrent layers.",
-    ),
-    option(
-        "--start",
-        type=word("orthogonal", "identity"),
-        default="orthogonal",
-        help="First recurrent weights.",
-    ),
-    option(
-        "--anchor",
-        type=word("last", "mean", "season", "none"),
-        default="last",
-        help="Level taken from each window.",
-    ),
-    option(
-        "--independent/--joint",
-        default=True,
-        help="Targets each alone (the default), or informing each other.",
-    ),
-    option("--skip/--no-skip", default=None, help="Linear path from context to horizon; found if not given."),
-)
-
-training_options = section(
-    "Training",
-    option("--epochs", type=whole(1), metavar="N", help="Passes over the windows; found if not given."),
-    option("--batch-size", type=whole(1), metavar="N", help="Windows a step."),
-    option("--learning-rate", type=positive(), default=3e-3, metavar="RATE", help="Highest rate."),
-    option("--patience", type=whole(1), default=10, metavar="N", help="Epochs without gain before stopping."),
-    option(
-        "--clip",
-        type=positive(or_none=True),
-        default=1.0,
-        metavar="NORM",
-        help="Largest gradient norm, or none.",
-    ),
-    option(
-        "--loss",
-        type=word("auto", "mae", "mse", "mixed"),
-        default="auto",
-        help="All but auto need --quantiles none.",
-    ),
-    option("--refit/--no-refit", default=True, help="Train again with the held-out rows (the default)."),
-    option("--budget", type=positive(), metavar="SECONDS", help="Of training at most."),
-    option("--seed", type=whole(0), default=0, metavar="N", help="Of weights and order."),
-)
-
-forecast_options = section(
-    "Forecast",
-    option(
-        "--quantiles", type=levels(), default="0.1,0.9", metavar="LEVELS", help="Of the intervals, or none."
-    ),
-    option(
-        "--calibrate/--no-calibrate",
-        default=True,
-        help="Make quantiles hold on unseen windows (the default).",
-    ),
-    option(
-        "--method",
-        default="network",
-        metavar="METHOD",
-        help="Who forecasts: network, best, auto (their weighted mean), or a baseline.",
-    ),
-)
 
 
 @click.command(cls=Verb, short_help="Train on a table, compare with baselines, forecast, draw.")
@@ -129,7 +38,8 @@ forecast_options = section(
 @size_options
 @network_options
 @training_options
-@forecast_options
+@quantile_options
+@method_option
 @reading_options
 @section("Output", option("--out", metavar="FILE", help="Model to write; forecast and picture go beside it."))
 @force_option
@@ -150,7 +60,7 @@ def fit(table: str, out: str | None, force: bool, as_json: bool, quiet: bool, **
     files = {"model": model, "forecast": Path(f"{model}.csv"), "picture": Path(f"{model}.png")}
     _check(table, options)
     check_targets(list(files.values()), force)
-    checked = _read(table, options)
+    checked = read_training(table, options)
     choices = _preview(checked, options)
     if not quiet:
         tell_choices(choices)
@@ -175,9 +85,7 @@ def model_path(table: str, out: str | None) -> Path:
         >>> str(model_path("data/sales.csv.gz", None)), str(model_path("sales.csv", "best"))
         ('sales.forecast', 'best.forecast')
     """
-    name = "stdin" if table == "-" else Path(table).name
-    while Path(name).suffix.lower() in (".csv", ".tsv", ".txt", ".gz", ".parquet", ".pq"):
-        name = Path(name).stem
+    name = table_name(table)
     if out is None:
         return Path(f"{name}.forecast")
     if out.endswith(("/", "\\")) or Path(out).is_dir():
@@ -203,30 +111,11 @@ def model_path(table: str, out: str | None) -> Path:
 
 def _check(table: str, options: dict[str, Any]) -> None:
     """Refuse what can be refused without reading anything."""
-    if table.endswith(".forecast"):
-        raise InputError(f"{table} is a model where a table is expected; `forecast predict {table}` uses it.")
+    check_is_table(table)
     check_method(options["method"])
     if options["method"] in ("best", "auto") and options["holdout"] == 0:
         raise ParameterError(f"--method {options['method']} needs a comparison; leave out --holdout 0.")
-    if options["loss"] != "auto" and options["quantiles"]:
-        raise ParameterError(
-            f"--loss {options['loss']} forecasts no quantiles; pass --quantiles none with it."
-        )
-
-
-def _read(table: str, options: dict[str, Any]) -> Any:
-    """Read the table, and leave in ``options`` what the estimator takes."""
-    from forecast.data.table import read_table
-
-    for name in ("target", "known_future", "past_only", "static"):
-        options[name] = joined(options[name])
-    roles = {name: options[name] for name in COLUMN_ROLES}
-    reading = {name: options.pop(name) if name in _READER_ONLY else options[name] for name in READING}
-    return read_table(table, **roles, **reading)
-
-
-# Arguments of the reader that the estimator does not have: they belong to one file, not to its columns.
-_READER_ONLY = ("layout", "delimiter", "decimal", "encoding", "header", "lenient")
+    check_loss(options)
 
 
 def _preview(checked: Any, options: dict[str, Any]) -> tuple:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from forecast.cli.options import COLUMN_ROLES, READING, given
+from forecast.cli.options import COLUMN_ROLES, READING, given, joined
 from forecast.errors import InputError, NotAModelFile, TableError
 
 if TYPE_CHECKING:
@@ -53,6 +53,39 @@ def load_forecaster(path: str) -> Any:
     from forecast.estimators.saving import load
 
     return load(path)
+
+
+def table_name(table: str) -> str:
+    """Return the name of a table without folder and endings."""
+    name = "stdin" if table == "-" else Path(table).name
+    while Path(name).suffix.lower() in (".csv", ".tsv", ".txt", ".gz", ".parquet", ".pq"):
+        name = Path(name).stem
+    return name
+
+
+def check_is_table(table: str) -> None:
+    """Refuse a model in the place of a table.
+
+    Raises:
+        InputError: It says what to do with the model.
+    """
+    if table.endswith(".forecast"):
+        raise InputError(f"{table} is a model where a table is expected; `forecast predict {table}` uses it.")
+
+
+def read_training(table: str, options: dict[str, Any]) -> Any:
+    """Read a table to train on, and leave in ``options`` what the estimator takes."""
+    from forecast.data.table import read_table
+
+    for name in ("target", "known_future", "past_only", "static"):
+        options[name] = joined(options[name])
+    roles = {name: options[name] for name in COLUMN_ROLES}
+    reading = {name: options.pop(name) if name in _READER_ONLY else options[name] for name in READING}
+    return read_table(table, **roles, **reading)
+
+
+# Arguments of the reader that the estimator does not have: they belong to one file, not to its columns.
+_READER_ONLY = ("layout", "delimiter", "decimal", "encoding", "header", "lenient")
 
 
 def read_rows(file: ModelFile, table: str, ctx: click.Context, *, future_only: bool = False) -> Any:

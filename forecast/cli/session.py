@@ -111,6 +111,24 @@ def _leaving_at_once(stderr: int) -> Iterator[None]:
         signal.signal(signal.SIGINT, old)
 
 
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Let SIGTERM stop the work inside as Ctrl-C does, with its own exit code."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise Stopped(number)
+
+    try:
+        old = signal.signal(signal.SIGTERM, leave)
+    except ValueError:  # not the main thread, which alone may set handlers
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, old)
+
+
 class Interruption:
     """Turns the first SIGINT or SIGTERM into a wish to stop; the second one stops now, the third at any cost.
 

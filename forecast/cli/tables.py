@@ -20,8 +20,7 @@ def comparison_lines(table: Any, rows: str = "Held-out rows") -> list[str]:
     level = f"{100 * attrs['level']:g} % coverage" if attrs.get("level") else "coverage"
     headers = ["method", "MAE", "RMSE", "MASE", "sMAPE", level, "skill"]
     cells = [_cells(row) for row in table.to_dict("records")]
-    widths = [max(len(cell) for cell in column) for column in zip(headers, *cells, strict=True)]
-    return [f"{rows}: {_measured_on(attrs)}", *(_line(line, widths) for line in (headers, *cells))]
+    return [f"{rows}: {_measured_on(attrs)}", *_columns(headers, cells)]
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
@@ -43,6 +42,78 @@ def _measured_on(attrs: dict[str, Any]) -> str:
 
 def _many(count: int, one: str, more: str = "") -> str:
     return f"{count:,} {one if count == 1 else more or one + 's'}"
+
+
+def summary_lines(table: Any) -> list[str]:
+    """Lay the summary of a backtest out in columns, with what it was measured on above it.
+
+    Args:
+        table: From ``evaluation.summary.summarise``.
+    """
+    attrs = table.attrs
+    criterion = attrs["criterion"]
+    spread = ["± seeds"] if attrs["seeds"] > 1 else []
+    level = f"{100 * attrs['level']:g} % coverage" if attrs.get("level") else "coverage"
+    headers = [
+        "method",
+        criterion,
+        "95 % interval",
+        *spread,
+        "skill",
+        "interval",
+        "p",
+        "MAE",
+        "RMSE",
+        "sMAPE",
+    ]
+    rows = []
+    for row in table.to_dict("records"):
+        seeds = [_number(row["deviation"])] if spread else []
+        skills = [
+            _share(row["skill"], signed=True),
+            _range(100 * row["skill_low"], 100 * row["skill_high"], "+.0f"),
+        ]
+        errors = [_number(row["MAE"]), _number(row["RMSE"]), _number(row["sMAPE"], ".2f")]
+        rows.append([str(row["method"]), _number(row[criterion]), _range(row["low"], row["high"], ".3g"), *seeds,
+                     *skills, _number(row["p_value"], ".3f"), *errors, _share(row["coverage"]),
+                     _number(row["fit_seconds"], ".1f")])  # fmt: skip
+    return [_tested_on(attrs), *_columns([*headers, level, "fit s"], rows)]
+
+
+def coverage_lines(table: Any) -> list[str]:
+    """Lay the realised coverage of a backtest's intervals out in columns."""
+    rows = [
+        [str(r["method"]), _share(r["asked"]), _share(r["coverage"]), _number(r["width"]), f"{r['count']:,}"]
+        for r in table.to_dict("records")
+    ]
+    return _columns(["intervals", "asked", "reached", "width", "values"], rows)
+
+
+def _tested_on(attrs: dict[str, Any]) -> str:
+    season = f"season {attrs['season']}" if attrs["season"] > 1 else "no season"
+    counts = {
+        "missing": "missing",
+        "unforecast": "without a forecast",
+        "constant": "of constant history (not in MASE)",
+    }
+    left_out = [f"{attrs[key]:,} {words}" for key, words in counts.items() if attrs.get(key)]
+    if attrs.get("new_series"):
+        left_out.append(f"{_many(attrs['new_series'], 'window')} of series without a history")
+    told = f" Left out: {', '.join(left_out)}." if left_out else ""
+    return (
+        f"Out of sample: {_many(attrs['points'], 'value')} in {_many(attrs['windows'], 'window')} of "
+        f"{_many(attrs['series'], 'series', 'series')}; MASE by {season}; skill and p (Diebold-Mariano over "
+        f"{attrs['test']}) against {attrs['baseline']}.{told}"
+    )
+
+
+def _columns(headers: list[str], rows: list[list[str]]) -> list[str]:
+    widths = [max(len(cell) for cell in column) for column in zip(headers, *rows, strict=True)]
+    return [_line(line, widths) for line in (headers, *rows)]
+
+
+def _range(low: float, high: float, form: str) -> str:
+    return "–" if math.isnan(low) else f"{low:{form}} to {high:{form}}"
 
 
 def frame_records(frame: Any) -> list[dict[str, Any]]:

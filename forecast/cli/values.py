@@ -64,6 +64,25 @@ def whole(least: int, most: int | None = None) -> Value:
     return Value(read, f"a whole number {span}")
 
 
+def always_or_every() -> Value:
+    """``always``, ``never``, or a whole number of at least 1.
+
+    Example:
+        >>> always_or_every().convert("3", None, None), always_or_every().convert("never", None, None)
+        (3, 'never')
+    """
+
+    def read(text: str) -> str | int:
+        if text in ("always", "never"):
+            return text
+        number = int(text)
+        if number < 1:
+            raise ValueError
+        return number
+
+    return Value(read, "always, never, or a whole number of at least 1")
+
+
 def positive(or_none: bool = False) -> Value:
     """A positive number; ``none`` for None where that is allowed."""
 

@@ -120,14 +120,16 @@ class Panel:
         Raises:
             ParameterError: It is neither, or no row lies before it.
         """
+        counts = self.rows_before(cutoff)
+        if not counts.any():
+            raise ParameterError(f"No row lies before the cutoff {cutoff}; the first is at {self.starts.min()}.")
+        return self.cut(self.offsets[:-1] + counts)
+
+    def rows_before(self, cutoff: object) -> np.ndarray:
+        """Count the rows of each series whose time lies before ``cutoff``, shape ``(series,)``; see ``before``."""
         limit = _as_cutoff(cutoff, self.starts, self.step.kind == "integer")
         inside = np.concatenate([[0], np.cumsum(np.asarray(self.times() < limit))])
-        counts = np.diff(inside[self.offsets])
-        if not counts.any():
-            raise ParameterError(
-                f"No row lies before the cutoff {limit}; the first is at {self.starts.min()}."
-            )
-        return self.cut(self.offsets[:-1] + counts)
+        return np.diff(inside[self.offsets])
 
     def select(self, which: np.ndarray) -> Panel:
         """Keep only the series with these numbers, in this order."""

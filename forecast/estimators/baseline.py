@@ -142,6 +142,7 @@ class Baseline(RegressorMixin, BaseEstimator):
         check_history(panel)
         scales = fitted.scales if X is None else error_scales(panel, fitted.setting.season)
         values = self._ahead(panel, ahead, scales)
+        contracts.tell_gaps(values, fitted.levels, fitted.wanted, fitted.setting.horizon)
         chosen = [fitted.levels.index(level) for level in fitted.wanted]
         middle = fitted.levels.index(0.5)
         return contracts.forecast_table(panel, values[..., [*chosen, middle]], fitted.wanted, len(chosen))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from forecast.data.frequency import Step, parse_step
 from forecast.data.gridding import step_choice, to_panel
 from forecast.data.panel import Panel, grid_times
 from forecast.data.table import Choice, Table, column_names, read_table
-from forecast.errors import InputError, ParameterError, TableError
+from forecast.errors import ForecastWarning, InputError, ParameterError, TableError
 
 
 @dataclass(frozen=True)
@@ -212,6 +213,25 @@ def forecast_table(panel: Panel, values: np.ndarray, levels: tuple[float, ...], 
         frame[quantile_name(level)] = flat[:, k]
     table = pd.DataFrame(frame)
     return table.infer_objects()
+
+
+def tell_gaps(values: np.ndarray, have: tuple, levels: tuple, trained: int) -> None:
+    """Warn about quantiles that could not be calibrated, and about those beyond the trained horizon."""
+    lost = [level for level in levels if np.isnan(values[..., have.index(level)]).all()]
+    if lost:
+        named = ", ".join(f"{q:g}" for q in lost)
+        warnings.warn(
+            f"Quantiles {named} are empty: too few calibration windows reach them. Ask for inner ones, such as "
+            "0.2 and 0.8, or give more rows.",
+            ForecastWarning,
+            stacklevel=4,
+        )
+    elif values.shape[1] > trained and levels:
+        warnings.warn(
+            f"Intervals beyond the trained horizon of {trained} rows are widened by rule, not calibrated.",
+            ForecastWarning,
+            stacklevel=4,
+        )
 
 
 def quantile_name(level: float) -> str:

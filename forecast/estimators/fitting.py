@@ -64,8 +64,9 @@ class Fitted:
         return self.wanted
 
     def panel(self, source: Any) -> Panel:
-        """Read a table and put stored history before series too short to stand alone."""
-        return join(self.history, self.contract.read(source, targets_needed=False), self.setting.context)
+        """Read a table and put stored history before series too short to stand alone; a panel is taken as it is."""
+        given = self.contract.read(source, targets_needed=False)
+        return given if isinstance(source, Panel) else join(self.history, given, self.setting.context)
 
     def scales_of(self, panel: Panel) -> np.ndarray:
         """Typical errors: those of training for known series, measured from the panel for others."""

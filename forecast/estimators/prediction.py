@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from forecast.data.panel import Panel
-from forecast.errors import ForecastWarning, InputError
+from forecast.errors import InputError
 from forecast.estimators.baseline import baseline_ahead, check_history
-from forecast.estimators.contract import check_future, forecast_table
+from forecast.estimators.contract import check_future, forecast_table, tell_gaps
 from forecast.estimators.fitting import Fitted, any_held_out, hold_trial
 from forecast.estimators.rolling import forecast_ahead
 from forecast.evaluation.blending import blended
@@ -46,7 +45,7 @@ def predict_panel(
     check_history(panel)
     have = fitted.network.shapes.quantiles or (0.5,)
     values = quantiles_ahead(fitted, panel, ahead, method)
-    _tell_gaps(values, have, levels, fitted, ahead)
+    tell_gaps(values, have, levels, fitted.setting.horizon)
     chosen = [have.index(level) for level in levels]
     middle = have.index(0.5)
     table = forecast_table(panel, values[..., [*chosen, middle]], levels, len(chosen))
@@ -131,23 +130,3 @@ def _with_known(panel: Panel, known: Panel) -> Panel:
     values[future, :targets] = np.nan
     values[future, targets + len(panel.columns.known_future) :] = np.nan
     return replace(known, values=values)
-
-
-def _tell_gaps(values: np.ndarray, have: tuple, levels: tuple, fitted: Fitted, horizon: int) -> None:
-    """Warn about quantiles that could not be calibrated, and about those beyond the trained horizon."""
-    trained = fitted.setting.horizon
-    lost = [level for level in levels if np.isnan(values[..., have.index(level)]).all()]
-    if lost:
-        named = ", ".join(f"{q:g}" for q in lost)
-        warnings.warn(
-            f"Quantiles {named} are empty: too few calibration windows reach them. Ask for inner ones, such as "
-            "0.2 and 0.8, or give more rows.",
-            ForecastWarning,
-            stacklevel=4,
-        )
-    elif horizon > trained and levels:
-        warnings.warn(
-            f"Intervals beyond the trained horizon of {trained} rows are widened by rule, not calibrated.",
-            ForecastWarning,
-            stacklevel=4,
-        )

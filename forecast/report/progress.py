@@ -47,7 +47,11 @@ class ProgressLine:
             self.close()
             self._shown = time.monotonic()
         self._last = place
-        self._pending = describe(progress)
+        self.show(describe(progress))
+
+    def show(self, text: str) -> None:
+        """Show a text in place of the last one; not more often than a stream can bear."""
+        self._pending = text
         now = time.monotonic()
         wait = REFRESH if self.live else SECONDS_BETWEEN_LINES
         if now - self._shown >= wait or (self.live and not self._width):
