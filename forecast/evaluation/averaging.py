@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -106,6 +106,25 @@ def triple(actual: ArrayLike, lower: ArrayLike, upper: ArrayLike) -> tuple[Float
     """Return actuals and both ends of their intervals as float64 arrays of one shape."""
     y, low = pair(actual, lower, second="lower")
     return y, low, pair(actual, upper, second="upper")[1]
+
+
+def leveled(
+    actual: ArrayLike, forecasts: ArrayLike, quantiles: Sequence[float]
+) -> tuple[Floats, Floats, tuple[float, ...]]:
+    """Return actuals and their quantile forecasts (levels on the last axis) as float64, and the levels.
+
+    Raises:
+        ParameterError: If the shapes do not fit, there is no level, or one lies outside (0, 1).
+    """
+    y, f = np.asarray(actual, np.float64), np.asarray(forecasts, np.float64)
+    if f.shape != (*y.shape, len(quantiles)):
+        raise ParameterError(
+            f"forecasts have shape {f.shape}; actual {y.shape} and {len(quantiles)} quantiles need "
+            f"{(*y.shape, len(quantiles))}. Put the quantiles on the last axis."
+        )
+    if len(quantiles) == 0:
+        raise ParameterError("quantiles is empty; name at least one level, such as --quantiles 0.5.")
+    return y, f, tuple(check_level(q, "quantile") for q in quantiles)
 
 
 def check_level(value: float, name: str) -> float:

@@ -20,13 +20,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from forecast.errors import ParameterError
-from forecast.evaluation.averaging import divisor, scale_like
+from forecast.evaluation.averaging import average, check_level, divisor, leveled, scale_like
 from forecast.evaluation.metrics import counted, coverage, width
 
 Floats = NDArray[np.float64]
@@ -34,11 +35,14 @@ Floats = NDArray[np.float64]
 __all__ = [
     "ConformalShift",
     "CoverageTable",
+    "Reliability",
     "check_quantiles",
     "conformal_rank",
     "conformal_scores",
     "coverage_table",
+    "reliability",
     "smallest_n",
+    "sorted_around_gaps",
 ]
 
 MEDIAN = 0.5
@@ -227,7 +231,7 @@ class ConformalShift:
             median = moved[..., k : k + 1]
             moved[..., :k] = np.minimum(moved[..., :k], median)
             moved[..., k + 1 :] = np.maximum(moved[..., k + 1 :], median)
-        return _sorted_around_gaps(moved)
+        return sorted_around_gaps(moved)
 
     def apply_point(self, forecast: ArrayLike, scale: ArrayLike = 1.0) -> Floats:
         """Turn point forecasts (axes: ..., horizon[, targets]) into calibrated quantiles, a new last axis."""
@@ -283,6 +287,81 @@ def coverage_table(actual: ArrayLike, lower: ArrayLike, upper: ArrayLike) -> Cov
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Reliability:
+    """How often actuals lay at or below each quantile, beside how often they should.
+
+    Args:
+        quantile: Levels: the share there should be; axes: quantiles.
+        observed: Share of actuals at or below the forecast, NaN where one is missing; axes: quantiles.
+        band: Half-width of the band around ``quantile`` that chance alone explains; axes: quantiles.
+        counted: Actuals that count (not NaN).
+        confidence: Of the band.
+    """
+
+    quantile: Floats
+    observed: Floats
+    band: Floats
+    counted: int
+    confidence: float
+
+
+def reliability(
+    actual: ArrayLike,
+    forecasts: ArrayLike,
+    quantiles: Sequence[float],
+    *,
+    confidence: float = 0.95,
+    effective: float | None = None,
+) -> Reliability:
+    """Measure how often actuals lay at or below each quantile forecast: the points of a reliability plot.
+
+    A forecast that is right about level q has ``observed`` within ``q ± band`` with the given confidence, each
+    level taken alone: ``z sqrt(q (1 - q) / effective)``, the normal approximation of the binomial band.
+
+    Args:
+        actual: Observed values, NaN where missing; any shape.
+        forecasts: Quantile forecasts in that shape plus a last axis of quantiles. A missing forecast of an
+            actual that exists makes its level NaN, as in ``metrics``.
+        quantiles: The levels of that last axis, each inside (0, 1).
+        confidence: Of the band, inside (0, 1).
+        effective: Number of independent cases. By default every counted actual is one, which makes the band
+            too narrow for overlapping windows and for the steps of one window, whose errors go together;
+            the number of windows that do not overlap is a safe choice.
+
+    Raises:
+        ParameterError: If the shapes do not fit, or a level, ``confidence`` or ``effective`` is out of range.
+
+    Example:
+        >>> found = reliability([1.0, 2.0, 3.0, 4.0], [[0.0, 5.0]] * 3 + [[4.0, 5.0]], (0.25, 0.9))
+        >>> found.observed.tolist(), found.counted, found.band.round(3).tolist()
+        ([0.25, 1.0], 4, [0.424, 0.294])
+    """
+    y, f, levels = leveled(actual, forecasts, quantiles)
+    if effective is not None and not effective > 0:
+        raise ParameterError(f"effective is {effective}; it must be a number of cases above 0.")
+    z = NormalDist().inv_cdf((1.0 + check_level(confidence, "confidence")) / 2.0)
+    hits = np.where(np.isnan(f), np.nan, y[..., None] <= f)
+    observed = [average(hits[..., k], y, None) for k in range(len(levels))]
+    seen, q = counted(y), np.array(levels)
+    cases = seen if effective is None else effective
+    band = z * np.sqrt(q * (1.0 - q) / cases) if cases else np.full(len(q), np.nan)
+    return Reliability(q, np.array(observed), band, seen, confidence)
+
+
+def sorted_around_gaps(values: Floats) -> Floats:
+    """Sort the last axis, every NaN staying where it is.
+
+    Example:
+        >>> sorted_around_gaps(np.array([3.0, np.nan, 1.0])).tolist()
+        [1.0, nan, 3.0]
+    """
+    gap = np.isnan(values)
+    ordered = np.sort(values, axis=-1)  # NaN last
+    place = np.maximum(np.cumsum(~gap, axis=-1) - 1, 0)
+    return np.where(gap, np.nan, np.take_along_axis(ordered, place, axis=-1))
+
+
 def _ranked(ordered: Floats, counts: NDArray[np.int64], quantile: float) -> Floats:
     """Return the score of the conformal rank; 0 for the median, NaN where there is no such rank."""
     if quantile == MEDIAN:
@@ -292,11 +371,3 @@ def _ranked(ordered: Floats, counts: NDArray[np.int64], quantile: float) -> Floa
     rank = conformal_rank(counts, quantile)
     picked = np.take_along_axis(ordered, np.clip(rank - 1, 0, len(ordered) - 1)[None], axis=0)[0]
     return np.where((rank >= 1) & (rank <= counts), picked, np.nan)
-
-
-def _sorted_around_gaps(values: Floats) -> Floats:
-    """Sort the last axis, every NaN staying where it is."""
-    gap = np.isnan(values)
-    ordered = np.sort(values, axis=-1)  # NaN last
-    place = np.maximum(np.cumsum(~gap, axis=-1) - 1, 0)
-    return np.where(gap, np.nan, np.take_along_axis(ordered, place, axis=-1))

@@ -12,22 +12,24 @@ One contract for all of them:
 - No NumPy warning escapes; the reasons for inf and NaN are those above and in each docstring.
 - Whatever has "percentage" in its name (``mape``, ``smape``, ``wape``) is in per cent, everything else in the
   unit of the data or without a unit, as each docstring says.
+
+The docstrings are also what ``forecast metrics`` prints, so each has these lines (see ``cards``): ``Unit``,
+``Range``, ``Agrees`` or ``Differs`` (other libraries), ``Source``, and, where they matter, ``Zeros`` (what a
+zero actual does) and ``Constant`` (what a constant history does). Quantiles, intervals and samples are scored in
+``probabilistic``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from forecast.errors import ParameterError
 from forecast.evaluation.averaging import (
     Axis,
-    Floats,
     Score,
     average,
-    check_level,
     counted,
     divisor,
     missing,
@@ -37,20 +39,33 @@ from forecast.evaluation.averaging import (
     ratio,
     seasonal_scale,
     seasonal_scale_squared,
-    triple,
+)
+from forecast.evaluation.probabilistic import (
+    coverage,
+    crps_quantile,
+    crps_sample,
+    msis,
+    pinball,
+    weighted_quantile_loss,
+    width,
+    winkler,
 )
 
 __all__ = [
+    "METRICS",
     "POINT_METRICS",
     "bias",
     "counted",
     "coverage",
+    "crps_quantile",
+    "crps_sample",
     "mae",
     "mape",
     "mase",
     "missing",
     "mse",
     "msis",
+    "owa",
     "pinball",
     "rmse",
     "rmsse",
@@ -67,9 +82,12 @@ __all__ = [
 
 @quiet
 def mae(actual: ArrayLike, forecast: ArrayLike, *, axis: Axis = None) -> Score:
-    """Return the mean absolute error, ``mean |y - f|``, in the unit of the data.
+    """Return the mean absolute error, ``mean |y - f|``.
 
-    Differs: scikit-learn refuses NaN; utilsforecast drops a NaN forecast together with its actual.
+    Unit: that of the data.
+    Range: 0 to inf; lower is better.
+    Agrees: sklearn.metrics.mean_absolute_error, utilsforecast.losses.mae.
+    Source: Hyndman and Koehler (2006), "Another look at measures of forecast accuracy", IJF 22(4).
 
     Example:
         >>> mae([1.0, 2.0, float("nan")], [2.0, 2.0, 9.0])
@@ -81,7 +99,12 @@ def mae(actual: ArrayLike, forecast: ArrayLike, *, axis: Axis = None) -> Score:
 
 @quiet
 def mse(actual: ArrayLike, forecast: ArrayLike, *, axis: Axis = None) -> Score:
-    """Return the mean squared error, ``mean (y - f)^2``, in the squared unit of the data.
+    """Return the mean squared error, ``mean (y - f)^2``.
+
+    Unit: that of the data, squared.
+    Range: 0 to inf; lower is better.
+    Agrees: sklearn.metrics.mean_squared_error, utilsforecast.losses.mse.
+    Source: Hyndman and Koehler (2006), "Another look at measures of forecast accuracy", IJF 22(4).
 
     Example:
         >>> mse([1.0, 2.0], [2.0, 4.0])
@@ -93,9 +116,14 @@ def mse(actual: ArrayLike, forecast: ArrayLike, *, axis: Axis = None) -> Score:
 
 @quiet
 def rmse(actual: ArrayLike, forecast: ArrayLike, *, axis: Axis = None) -> Score:
-    """Return the root of the mean squared error, in the unit of the data.
+    """Return the root of the mean squared error, ``sqrt(mean (y - f)^2)``.
 
     The root is taken last, after averaging over ``axis``; a mean of per-series values is another number.
+
+    Unit: that of the data.
+    Range: 0 to inf; lower is better.
+    Agrees: sklearn.metrics.root_mean_squared_error, utilsforecast.losses.rmse.
+    Source: Hyndman and Koehler (2006), "Another look at measures of forecast accuracy", IJF 22(4).
 
     Example:
         >>> rmse([0.0, 0.0], [3.0, 3.0])
@@ -106,7 +134,12 @@ def rmse(actual: ArrayLike, forecast: ArrayLike, *, axis: Axis = None) -> Score:
 
 @quiet
 def bias(actual: ArrayLike, forecast: ArrayLike, *, axis: Axis = None) -> Score:
-    """Return the mean of forecast minus actual, in the unit of the data; positive means too high.
+    """Return the mean of forecast minus actual, ``mean (f - y)``; positive means too high.
+
+    Unit: that of the data.
+    Range: -inf to inf; best at 0.
+    Agrees: utilsforecast.losses.bias.
+    Source: the bias of statistics, the expected error; other texts take actual minus forecast.
 
     Example:
         >>> bias([1.0, 2.0], [2.0, 4.0])
@@ -118,12 +151,16 @@ def bias(actual: ArrayLike, forecast: ArrayLike, *, axis: Axis = None) -> Score:
 
 @quiet
 def mape(actual: ArrayLike, forecast: ArrayLike, *, axis: Axis = None) -> Score:
-    """Return the mean absolute percentage error, ``mean 100 |y - f| / |y|``, in per cent.
+    """Return the mean absolute percentage error, ``mean 100 |y - f| / |y|``.
 
-    A zero actual makes it inf, whatever the forecast: the measure is not defined there.
-
-    Differs: utilsforecast and scikit-learn return a fraction (1, not 100); utilsforecast drops zero actuals
-    and scikit-learn divides by a tiny number instead.
+    Unit: per cent.
+    Range: 0 to inf; lower is better.
+    Zeros: one zero actual makes it inf, whatever the forecast: the measure is not defined there.
+    Agrees: sklearn.metrics.mean_absolute_percentage_error, utilsforecast.losses.mape, times 100 and without
+        zero actuals.
+    Differs: both return a fraction (1, not 100); utilsforecast drops zero actuals and scikit-learn divides by
+        a tiny number instead.
+    Source: Hyndman and Koehler (2006), "Another look at measures of forecast accuracy", IJF 22(4).
 
     Example:
         >>> mape([2.0, 4.0], [1.0, 4.0])
@@ -137,13 +174,14 @@ def mape(actual: ArrayLike, forecast: ArrayLike, *, axis: Axis = None) -> Score:
 
 @quiet
 def smape(actual: ArrayLike, forecast: ArrayLike, *, axis: Axis = None) -> Score:
-    """Return M4's symmetric percentage error, ``mean 200 |y - f| / (|y| + |f|)``, from 0 to 200.
+    """Return M4's symmetric mean absolute percentage error, ``mean 200 |y - f| / (|y| + |f|)``.
 
-    A term in which both actual and forecast are zero counts as 0: the forecast is exact.
-
-    Source: Makridakis, Spiliotis and Assimakopoulos (2020), "The M4 Competition", International Journal of
-    Forecasting 36(1), section 3.3.
-    Differs: utilsforecast's ``smape`` is a fraction on half the scale (0 to 1); see ``smape_100``.
+    Unit: per cent.
+    Range: 0 to 200; lower is better.
+    Zeros: a zero actual gives 200, whatever the forecast, but 0 if the forecast is exact.
+    Agrees: utilsforecast.losses.smape, times 200.
+    Differs: utilsforecast's is a fraction on half the scale (0 to 1); see ``smape_100``.
+    Source: Makridakis, Spiliotis and Assimakopoulos (2020), "The M4 Competition", IJF 36(1), section 3.3.
 
     Example:
         >>> smape([1.0, 0.0], [3.0, 0.0])
@@ -158,9 +196,14 @@ def smape(actual: ArrayLike, forecast: ArrayLike, *, axis: Axis = None) -> Score
 
 @quiet
 def smape_100(actual: ArrayLike, forecast: ArrayLike, *, axis: Axis = None) -> Score:
-    """Return the symmetric percentage error on the scale from 0 to 100: half of ``smape``.
+    """Return the symmetric percentage error on half the scale, ``mean 100 |y - f| / (|y| + |f|)``: half of ``smape``.
 
-    Differs: utilsforecast's ``smape`` is this divided by 100.
+    Unit: per cent.
+    Range: 0 to 100; lower is better.
+    Zeros: a zero actual gives 100, whatever the forecast, but 0 if the forecast is exact.
+    Agrees: utilsforecast.losses.smape, times 100.
+    Differs: utilsforecast's is a fraction.
+    Source: half of M4's measure, see ``smape``.
 
     Example:
         >>> smape_100([1.0, 0.0], [3.0, 0.0])
@@ -171,11 +214,16 @@ def smape_100(actual: ArrayLike, forecast: ArrayLike, *, axis: Axis = None) -> S
 
 @quiet
 def wape(actual: ArrayLike, forecast: ArrayLike, *, axis: Axis = None) -> Score:
-    """Return the weighted absolute percentage error, ``100 sum |y - f| / sum |y|``, in per cent.
+    """Return the weighted absolute percentage error, ``100 sum |y - f| / sum |y|``.
 
-    Sums run over ``axis``. Actuals that are all zero make it inf, as in ``mape``.
+    Sums run over ``axis``.
 
-    Differs: utilsforecast's ``wape`` is a fraction.
+    Unit: per cent.
+    Range: 0 to inf; lower is better.
+    Zeros: harmless, unless all actuals are zero, which makes it inf, as in ``mape``.
+    Agrees: utilsforecast.losses.wape, times 100.
+    Differs: utilsforecast's is a fraction, and NaN where all actuals are zero.
+    Source: Kolassa and Schütz (2007), "Advantages of the MAD/Mean ratio over the MAPE", Foresight 6.
 
     Example:
         >>> wape([1.0, 3.0], [2.0, 4.0])
@@ -188,7 +236,17 @@ def wape(actual: ArrayLike, forecast: ArrayLike, *, axis: Axis = None) -> Score:
 
 @quiet
 def mase(actual: ArrayLike, forecast: ArrayLike, scale: ArrayLike, *, axis: Axis = None) -> Score:
-    """Return the mean absolute scaled error, ``mean |y - f| / scale``, without a unit.
+    """Return the mean absolute scaled error, ``mean |y - f| / scale``.
+
+    The scale is the error of the seasonal naive method inside the history, ``seasonal_scale``; 1 means as good
+    as that. State the season beside the number: another season is another yardstick.
+
+    Unit: none.
+    Range: 0 to inf; lower is better.
+    Constant: a scale of zero makes it NaN: there is no yardstick.
+    Agrees: utilsforecast.losses.mase.
+    Differs: utilsforecast returns inf for a constant history.
+    Source: Hyndman and Koehler (2006), "Another look at measures of forecast accuracy", IJF 22(4).
 
     Args:
         actual: Observed values.
@@ -196,13 +254,6 @@ def mase(actual: ArrayLike, forecast: ArrayLike, scale: ArrayLike, *, axis: Axis
         scale: ``seasonal_scale`` of each series' history: one number, or an array with as many axes as
             ``actual`` (length 1 where it repeats, so (series, 1) for (series, horizon)).
         axis: Axes averaged over.
-
-    Returns:
-        1 means as good as the seasonal naive method inside the history. A scale of zero (constant history)
-        makes the result NaN: there is no yardstick.
-
-    Source: Hyndman and Koehler (2006), "Another look at measures of forecast accuracy", IJF 22(4).
-    Differs: utilsforecast returns inf for a constant history.
 
     Example:
         >>> mase([3.0, 5.0], [4.0, 5.0], seasonal_scale([1.0, 3.0, 5.0]))
@@ -214,17 +265,23 @@ def mase(actual: ArrayLike, forecast: ArrayLike, scale: ArrayLike, *, axis: Axis
 
 @quiet
 def rmsse(actual: ArrayLike, forecast: ArrayLike, scale_squared: ArrayLike, *, axis: Axis = None) -> Score:
-    """Return the root mean squared scaled error, ``sqrt(mean (y - f)^2 / scale_squared)``, without a unit.
+    """Return the root mean squared scaled error, ``sqrt(mean (y - f)^2 / scale_squared)``.
+
+    The scale is ``seasonal_scale_squared`` of the history. The root is taken last.
+
+    Unit: none.
+    Range: 0 to inf; lower is better.
+    Constant: a scale of zero makes it NaN: there is no yardstick.
+    Agrees: utilsforecast.losses.rmsse.
+    Differs: utilsforecast returns inf for a constant history.
+    Source: Makridakis, Spiliotis and Assimakopoulos (2022), "M5 accuracy competition", IJF 38(4); the season
+        is 1 there.
 
     Args:
         actual: Observed values.
         forecast: Their forecasts, in the same shape.
-        scale_squared: ``seasonal_scale_squared`` of each series' history, shaped as in ``mase``. Zero makes
-            the result NaN.
+        scale_squared: ``seasonal_scale_squared`` of each series' history, shaped as in ``mase``.
         axis: Axes averaged over, before the root.
-
-    Source: Makridakis, Spiliotis and Assimakopoulos (2022), "M5 accuracy competition", IJF 38(4); the season
-    is 1 there.
 
     Example:
         >>> rmsse([3.0, 5.0], [5.0, 5.0], seasonal_scale_squared([1.0, 2.0, 3.0]))
@@ -235,136 +292,39 @@ def rmsse(actual: ArrayLike, forecast: ArrayLike, scale_squared: ArrayLike, *, a
 
 
 @quiet
-def pinball(actual: ArrayLike, forecast: ArrayLike, quantile: float, *, axis: Axis = None) -> Score:
-    """Return the quantile loss, ``mean max(q (y - f), (q - 1) (y - f))``, in the unit of the data.
-
-    At ``quantile=0.5`` it is half the mean absolute error.
-
-    Source: Koenker and Bassett (1978), "Regression quantiles", Econometrica 46(1).
-
-    Example:
-        >>> pinball([10.0, 10.0], [8.0, 11.0], 0.9)
-        0.95
-    """
-    y, f = pair(actual, forecast)
-    q = check_level(quantile, "quantile")
-    return average(np.maximum(q * (y - f), (q - 1) * (y - f)), y, axis)
-
-
-@quiet
-def weighted_quantile_loss(
-    actual: ArrayLike, forecasts: ArrayLike, quantiles: Sequence[float], *, axis: Axis = None
+def owa(
+    actual: ArrayLike, forecast: ArrayLike, naive2: ArrayLike, scale: ArrayLike, *, axis: Axis = None
 ) -> Score:
-    """Return the pinball loss of several quantiles relative to the size of the data, without a unit.
+    """Return M4's overall weighted average, ``(smape / smape of Naive2 + mase / mase of Naive2) / 2``.
 
-    ``mean over q of 2 sum pinball(y, f_q) / sum |y|``; with the median alone it is ``wape / 100``.
+    Errors are averaged over ``axis`` first and then divided, as M4 does over all series, so a mean of
+    per-series values is another number. 1 is as good as Naive2, less is better.
 
-    Args:
-        actual: Observed values.
-        forecasts: Quantile forecasts in the shape of ``actual`` plus a last axis of quantiles.
-        quantiles: The levels of that last axis, each inside (0, 1).
-        axis: Axes of ``actual`` averaged over.
-
-    Returns:
-        Actuals that are all zero make it inf.
-
-    Source: the mean weighted sum quantile loss of Salinas et al. (2020), "DeepAR", IJF 36(3).
-    Differs: published tables build their quantiles differently; never compare this number across sources.
-
-    Example:
-        >>> weighted_quantile_loss([2.0, 2.0], [[1.0, 3.0], [2.0, 2.0]], (0.25, 0.75))
-        0.125
-    """
-    y, f = np.asarray(actual, np.float64), np.asarray(forecasts, np.float64)
-    if f.shape != (*y.shape, len(quantiles)):
-        raise ParameterError(
-            f"forecasts have shape {f.shape}; actual {y.shape} and {len(quantiles)} quantiles need "
-            f"{(*y.shape, len(quantiles))}. Put the quantiles on the last axis."
-        )
-    if len(quantiles) == 0:
-        raise ParameterError("quantiles is empty; name at least one level, such as --quantiles 0.5.")
-    losses = [pinball(y, f[..., k], q, axis=axis) for k, q in enumerate(quantiles)]
-    size = average(np.abs(y), y, axis)
-    return plain(2.0 * ratio(np.mean(np.stack(losses), axis=0), np.asarray(size)))
-
-
-@quiet
-def coverage(actual: ArrayLike, lower: ArrayLike, upper: ArrayLike, *, axis: Axis = None) -> Score:
-    """Return the share of actuals inside ``[lower, upper]``, from 0 to 1; both ends belong to the interval.
-
-    A NaN bound of an actual that exists makes the result NaN.
-
-    Example:
-        >>> coverage([1.0, 2.0, 3.0, float("nan")], [0.0, 2.0, 4.0, 0.0], [2.0, 2.0, 5.0, 0.0])
-        0.6666666666666666
-    """
-    y, low, high = triple(actual, lower, upper)
-    inside = ((low <= y) & (y <= high)).astype(np.float64)
-    return average(np.where(np.isnan(low) | np.isnan(high), np.nan, inside), y, axis)
-
-
-@quiet
-def width(lower: ArrayLike, upper: ArrayLike, *, axis: Axis = None) -> Score:
-    """Return the mean width of intervals, ``mean (upper - lower)``, in the unit of the data.
-
-    No actual is involved, so nothing is left out: one NaN bound makes the result NaN.
-
-    Example:
-        >>> width([0.0, 1.0], [2.0, 5.0])
-        3.0
-    """
-    low, high = pair(lower, upper, "lower", "upper")
-    return average(high - low, np.zeros_like(low), axis)
-
-
-@quiet
-def winkler(
-    actual: ArrayLike, lower: ArrayLike, upper: ArrayLike, level: float, *, axis: Axis = None
-) -> Score:
-    """Return the interval score: width plus ``2 / (1 - level)`` times the distance of actuals left outside.
-
-    Args:
-        actual: Observed values.
-        lower: Lower ends, in the same shape.
-        upper: Upper ends, in the same shape.
-        level: Nominal coverage of the central interval, inside (0, 1), such as 0.95.
-        axis: Axes averaged over.
-
-    Returns:
-        In the unit of the data; smaller is better.
-
-    Source: Winkler (1972); Gneiting and Raftery (2007), "Strictly proper scoring rules", JASA 102, eq. 43.
-
-    Example:
-        >>> winkler([1.0, 6.0], [0.0, 0.0], [4.0, 4.0], 0.5)
-        8.0
-    """
-    y, low, high = triple(actual, lower, upper)
-    return average(_interval_score(y, low, high, level), y, axis)
-
-
-@quiet
-def msis(
-    actual: ArrayLike,
-    lower: ArrayLike,
-    upper: ArrayLike,
-    level: float,
-    scale: ArrayLike,
-    *,
-    axis: Axis = None,
-) -> Score:
-    """Return the mean scaled interval score of M4: ``winkler`` over the seasonal scale, without a unit.
-
-    ``scale`` is shaped as in ``mase``; zero makes the result NaN. M4 reports it at ``level=0.95``.
-
+    Unit: none.
+    Range: 0 to inf; lower is better.
+    Zeros: as in ``smape``.
+    Constant: a scale of zero makes it NaN, as in ``mase``; a Naive2 without error makes it inf.
+    Differs: no function of scikit-learn, utilsforecast or scoringrules computes it; M4's published figures
+        are reproduced to 0.001.
     Source: Makridakis, Spiliotis and Assimakopoulos (2020), "The M4 Competition", IJF 36(1), section 3.3.
 
+    Args:
+        actual: Observed values.
+        forecast: Their forecasts, in the same shape.
+        naive2: Forecasts of ``baselines.naive2`` for the same actuals, in the same shape.
+        scale: As in ``mase``.
+        axis: Axes averaged over before the division.
+
     Example:
-        >>> msis([1.0, 6.0], [0.0, 0.0], [4.0, 4.0], 0.5, 2.0)
-        4.0
+        >>> owa([1.0, 1.0], [1.0, 3.0], [3.0, 3.0], scale=2.0)
+        0.5
     """
-    y, low, high = triple(actual, lower, upper)
-    return average(_interval_score(y, low, high, level) / divisor(scale, y), y, axis)
+    y, f = pair(actual, forecast)
+    rival = pair(actual, naive2, second="naive2")[1]
+    top, bottom = (
+        np.stack([smape(y, values, axis=axis), mase(y, values, scale, axis=axis)]) for values in (f, rival)
+    )
+    return plain(np.mean(ratio(top, bottom), axis=0))
 
 
 POINT_METRICS: dict[str, Callable[..., Score]] = {
@@ -380,6 +340,17 @@ POINT_METRICS: dict[str, Callable[..., Score]] = {
 """The metrics that need nothing but actual and forecast, by name."""
 
 
-def _interval_score(y: Floats, low: Floats, high: Floats, level: float) -> Floats:
-    outside = np.maximum(low - y, 0.0) + np.maximum(y - high, 0.0)
-    return (high - low) + 2.0 / (1.0 - check_level(level, "level")) * outside
+METRICS: dict[str, Callable[..., Score]] = POINT_METRICS | {
+    "mase": mase,
+    "rmsse": rmsse,
+    "owa": owa,
+    "pinball": pinball,
+    "weighted_quantile_loss": weighted_quantile_loss,
+    "crps_quantile": crps_quantile,
+    "crps_sample": crps_sample,
+    "coverage": coverage,
+    "width": width,
+    "winkler": winkler,
+    "msis": msis,
+}
+"""Every metric by name."""

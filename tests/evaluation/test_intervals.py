@@ -13,7 +13,9 @@ from forecast.evaluation.intervals import (
     conformal_rank,
     conformal_scores,
     coverage_table,
+    reliability,
     smallest_n,
+    sorted_around_gaps,
 )
 
 NAN = float("nan")
@@ -190,6 +192,55 @@ def test_central_intervals_cover_what_they_claim(lower, upper, windows):
     assert np.all(np.diff(table.width) > 0)
 
 
+@pytest.mark.parametrize("kind", ["point", "quantiles"])
+def test_two_thousand_exchangeable_series_are_covered(kind):
+    """Each series has its own calibration of 199 windows, spread, skew and bias; one later window is tested."""
+    rng = np.random.default_rng(20)
+    series, windows, horizon, targets = 2000, 199, 4, 2
+    spread = 10.0 ** rng.uniform(-2, 3, size=(series, 1, 1, 1)) * np.arange(1, 5)[:, None]
+    skew = rng.uniform(0.0, 0.8, size=(series, 1, 1, 1))
+    errors = spread * (np.exp(skew * rng.normal(size=(series, windows + 1, horizon, targets))) - 0.9)
+    scale = spread[:, :, :1]
+    # Quantiles of a model that is far too sure of itself, another size in each window.
+    base = (
+        0.3
+        * spread[..., None]
+        * rng.lognormal(size=(series, windows + 1, 1, 1, 1))
+        * (np.array(LEVELS) - 0.5)
+    )
+    base = np.broadcast_to(base, (*errors.shape, len(LEVELS)))
+    bounds = np.empty((series, horizon, targets, len(LEVELS)))
+    for k in range(series):
+        given = base[k] if kind == "quantiles" else np.zeros_like(errors[k])
+        scores = conformal_scores(errors[k, :-1], given[:-1], scale[k])
+        shift = ConformalShift.fit(scores, LEVELS, per_quantile=kind == "quantiles")
+        apply = shift.apply if kind == "quantiles" else shift.apply_point
+        assert shift.unreachable == ()
+        bounds[k] = apply(given[-1], scale[k, 0])
+    for nominal, low, high in ((0.8, 1, 3), (0.95, 0, 4)):
+        # 200 p is a whole number for these levels, so the correction costs nothing: exactly nominal.
+        exact = (conformal_rank(windows, LEVELS[high]) - conformal_rank(windows, LEVELS[low])) / 200
+        assert exact == pytest.approx(nominal)
+        table = coverage_table(errors[:, -1], bounds[..., low], bounds[..., high])
+        assert abs(table.overall - nominal) < 0.02
+        np.testing.assert_array_equal(table.counted, [4000] * 4)
+        # 3.5 standard errors of 4,000 cases, and half a point as a median outside its interval widens it.
+        room = 3.5 * math.sqrt(nominal * (1 - nominal) / 4000)
+        assert np.all(table.coverage > nominal - room) and np.all(table.coverage < nominal + room + 0.005)
+
+
+@pytest.mark.parametrize(("windows", "reached"), [(8, ()), (9, (0.1, 0.9)), (38, (0.1, 0.9)), (39, LEVELS)])
+def test_a_calibration_that_is_too_short_says_so(windows, reached):
+    shift = ConformalShift.fit(_random(30, windows, 2), LEVELS)
+    assert set(shift.unreachable) == set(LEVELS) - set(reached) - {0.5}
+    assert shift.needed == 39
+    got = shift.apply_point(np.zeros((1, 2)))
+    np.testing.assert_array_equal(np.isnan(got[0, 0]), [level in shift.unreachable for level in LEVELS])
+    # Where a bound is missing, its coverage is missing too instead of flattering.
+    lost = windows < 39
+    assert np.isnan(coverage_table(np.zeros((1, 2)), got[..., 0], got[..., 4]).overall) == lost
+
+
 def test_a_median_outside_the_interval_only_widens_it():
     rng = np.random.default_rng(4)
     errors = rng.normal(size=(2000, 60, 1)) + 3.0  # forecasts far too low; the median is not corrected
@@ -243,6 +294,63 @@ def test_coverage_table_counts_what_it_saw():
     assert table.overall == pytest.approx(7 / 9)
 
 
+# ---- reliability --------------------------------------------------------------------------------
+
+
+def test_reliability_by_hand():
+    actual = np.array([[1.0, 2.0], [NAN, 3.0], [4.0, 5.0]])
+    forecasts = np.stack([np.full((3, 2), 2.0), np.full((3, 2), 4.0)], axis=-1)
+    forecasts[1, 0] = NAN  # of an actual that is missing
+    found = reliability(actual, forecasts, (0.2, 0.7), confidence=0.9)
+    np.testing.assert_array_equal(found.quantile, [0.2, 0.7])
+    np.testing.assert_array_equal(found.observed, [2 / 5, 4 / 5])  # an actual on the quantile counts as below
+    assert found.counted == 5 and found.confidence == 0.9
+    np.testing.assert_allclose(found.band, 1.6448536 * np.sqrt(np.array([0.16, 0.21]) / 5), rtol=1e-6)
+    forecasts[0, 0, 1] = NAN
+    np.testing.assert_array_equal(reliability(actual, forecasts, (0.2, 0.7)).observed, [2 / 5, NAN])
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.95])
+def test_the_band_holds_as_often_as_it_says(confidence):
+    rng = np.random.default_rng(31)
+    levels = (0.1, 0.5, 0.9)
+    quantiles = np.broadcast_to(np.quantile(rng.normal(size=1_000_000), levels), (400, 3))
+    inside = []
+    for _ in range(2000):
+        found = reliability(rng.normal(size=400), quantiles, levels, confidence=confidence)
+        inside.append(np.abs(found.observed - found.quantile) <= found.band)
+    np.testing.assert_allclose(np.mean(inside, axis=0), confidence, atol=0.03)
+
+
+def test_steps_of_one_window_are_no_independent_cases():
+    rng = np.random.default_rng(32)
+    held = {10: [], None: []}
+    for _ in range(500):
+        actual = np.repeat(rng.normal(size=(10, 1)), 30, axis=1)  # one error for all steps of a window
+        for effective, inside in held.items():
+            found = reliability(actual, np.zeros((10, 30, 1)), (0.5,), effective=effective)
+            inside.append(abs(found.observed[0] - 0.5) <= found.band[0])
+    assert np.mean(held[10]) > 0.93 and np.mean(held[None]) < 0.4
+
+
+def test_forecasts_that_are_too_narrow_leave_the_band():
+    rng = np.random.default_rng(33)
+    narrow = np.broadcast_to([-0.6, 0.0, 0.6], (1000, 3))
+    found = reliability(rng.normal(size=1000), narrow, (0.1, 0.5, 0.9))
+    np.testing.assert_array_equal(np.abs(found.observed - found.quantile) > found.band, [True, False, True])
+
+
+def test_reliability_of_nothing_is_nothing():
+    found = reliability([NAN, NAN], np.ones((2, 2)), (0.1, 0.9))
+    assert np.isnan(found.observed).all() and np.isnan(found.band).all() and found.counted == 0
+
+
+def test_sorting_around_gaps():
+    values = np.array([[3.0, NAN, 1.0, 2.0], [NAN, NAN, NAN, NAN], [1.0, 2.0, 3.0, 4.0]])
+    expected = [[1.0, NAN, 2.0, 3.0], [NAN] * 4, [1.0, 2.0, 3.0, 4.0]]
+    np.testing.assert_array_equal(sorted_around_gaps(values), expected)
+
+
 # ---- refusals -----------------------------------------------------------------------------------
 
 
@@ -268,3 +376,10 @@ def test_shapes_must_fit():
         shift.apply(np.ones((7, 3, 2)))
     with pytest.raises(ParameterError, match="windows, horizon"):
         coverage_table(np.ones(3), np.ones(3), np.ones(3))
+    with pytest.raises(ParameterError, match="Put the quantiles on the last axis"):
+        reliability(np.ones((4, 2)), np.ones((4, 2)), (0.1, 0.9))
+    with pytest.raises(ParameterError, match="confidence is 95"):
+        reliability(np.ones(4), np.ones((4, 2)), (0.1, 0.9), confidence=95)
+    for effective in (0, -3, NAN):
+        with pytest.raises(ParameterError, match="effective is"):
+            reliability(np.ones(4), np.ones((4, 2)), (0.1, 0.9), effective=effective)

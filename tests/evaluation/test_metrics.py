@@ -1,6 +1,10 @@
 """Metrics against independent oracles (scikit-learn, scoringrules, utilsforecast), and their contract."""
 
+import re
 import warnings
+from functools import cache, partial
+from importlib import import_module
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,155 +14,355 @@ from forecast.errors import ParameterError
 from forecast.evaluation import metrics as m
 
 NAN = float("nan")
-TABLES = 250
+TABLES = 1000
 SEASON = 3
+QUANTILES = (0.05, 0.5, 0.9)
+INTERVALS = (50, 80, 95)
 
 
-def _tables(gaps: bool):
-    """Random tables of many sizes, scales and offsets: (actual, forecast, lower, upper, history)."""
-    rng = np.random.default_rng(20 + gaps)
-    tables = []
-    for _ in range(TABLES):
-        size, scale = int(rng.integers(1, 60)), 10.0 ** rng.uniform(-3, 6)
-        actual = scale * (rng.normal(size=size) + rng.uniform(-3, 3))
-        forecast = actual + scale * rng.normal(size=size)
-        ends = np.sort(actual + scale * rng.normal(size=(2, size)), axis=0)
-        history = scale * rng.normal(size=int(rng.integers(SEASON + 2, 50)))
-        if gaps:
-            actual[1:][rng.random(size - 1) < 0.3] = NAN
-        tables.append((actual, forecast, ends[0], ends[1], history))
-    return tables
+class Table(NamedTuple):
+    """One random table: values and their forecasts (rows), a history, and samples (rows, draws)."""
+
+    actual: np.ndarray
+    forecast: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    history: np.ndarray
+    samples: np.ndarray
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["complete", "gaps"])
-def tables(request):
-    return _tables(request.param)
+@cache
+def tables():
+    """Random tables of many sizes, scales and offsets; zeros, negative values, exact hits, ties, gaps in half."""
+    rng = np.random.default_rng(20)
+    return [_table(rng, k) for k in range(TABLES)]
 
 
-@pytest.fixture(scope="module")
+def _table(rng, k):
+    size, scale = int(rng.integers(1, 60)), 10.0 ** rng.uniform(-3, 6)
+    actual = scale * (rng.normal(size=size) + rng.uniform(-3, 3))
+    if k % 3 == 0:  # ties
+        actual = scale * np.round(actual / scale)
+    actual[1:][rng.random(size - 1) < 0.1] = 0.0
+    forecast = np.where(rng.random(size) < 0.1, actual, actual + scale * rng.normal(size=size))
+    ends = np.sort(actual + scale * rng.normal(size=(2, size)), axis=0)
+    ends[0] = np.where(rng.random(size) < 0.1, actual, ends[0])  # on the edge of the interval
+    history = scale * rng.normal(size=int(rng.integers(SEASON + 2, 50)))
+    samples = actual[:, None] + scale * rng.normal(size=(size, int(rng.integers(2, 15))))
+    samples[:, 0] = np.where(rng.random(size) < 0.1, actual, samples[:, 0])
+    samples[:, -1] = np.where(rng.random(size) < 0.1, samples[:, 0], samples[:, -1])
+    if actual[0] == 0:
+        actual[0] = scale
+    if k % 2:
+        actual[1:][rng.random(size - 1) < 0.3] = NAN
+    return Table(actual, forecast, *np.sort(ends, axis=0), history, samples)
+
+
+@cache
 def complete():
-    return _tables(False)
+    """The same tables without the rows whose actual is missing."""
+    return [_rows(t, ~np.isnan(t.actual)) for t in tables()]
 
 
-def _long(tables, **columns):
+def without_zeros(which):
+    """The same tables without rows whose actual is zero: where a percentage is defined."""
+    return [_rows(t, t.actual != 0) for t in which]
+
+
+def _rows(t, keep):
+    return Table(*(part[keep] for part in t[:4]), t.history, t.samples[keep])
+
+
+def test_the_tables_hold_what_they_should():
+    actual = np.concatenate([t.actual for t in tables()])
+    assert len(tables()) == TABLES == 1000
+    assert sum(np.isnan(t.actual).any() for t in tables()) > 400
+    assert (actual == 0).sum() > 1000 and (actual < 0).sum() > 5000
+    assert sum(len(np.unique(t.actual)) < len(t.actual) for t in complete()) > 300
+    assert sum((t.actual == t.forecast).any() for t in tables()) > 500
+
+
+# ---- oracles ------------------------------------------------------------------------------------
+
+
+def _long(which):
     """One long frame, a series per table, under utilsforecast's default names."""
-    parts = []
-    for k, table in enumerate(tables):
-        part = {"unique_id": k, "ds": np.arange(len(table[0])), "y": table[0], "model": table[1]}
-        parts.append(pd.DataFrame(part | {name: make(table) for name, make in columns.items()}))
-    return pd.concat(parts, ignore_index=True)
+    size = [len(t.actual) for t in which]
+    frame = {
+        "unique_id": np.repeat(np.arange(len(which)), size),
+        "ds": np.concatenate([np.arange(n) for n in size]),
+        "y": np.concatenate([t.actual for t in which]),
+        "model": np.concatenate([t.forecast for t in which]),
+        "low": np.concatenate([t.lower for t in which]),
+        "high": np.concatenate([t.upper for t in which]),
+    }
+    for level in INTERVALS:
+        frame |= {f"model-lo-{level}": frame["low"], f"model-hi-{level}": frame["high"]}
+    return pd.DataFrame(frame)
 
 
-def _histories(tables):
-    parts = [
-        pd.DataFrame({"unique_id": k, "ds": np.arange(len(t[4])), "y": t[4]}) for k, t in enumerate(tables)
-    ]
-    return pd.concat(parts, ignore_index=True)
+def _histories(which):
+    size = [len(t.history) for t in which]
+    return pd.DataFrame(
+        {
+            "unique_id": np.repeat(np.arange(len(which)), size),
+            "ds": np.concatenate([np.arange(n) for n in size]),
+            "y": np.concatenate([t.history for t in which]),
+        }
+    )
 
 
-def _agree(got, expected, rtol=1e-12):
-    got, expected = np.asarray(got, float), np.asarray(expected, float)
-    assert got.shape == expected.shape and len(got) >= 200
-    np.testing.assert_allclose(got, expected, rtol=rtol, atol=0)
+def _each(oracle, which):
+    return [oracle(t.actual, t.forecast) for t in which]
+
+
+def _per_series(oracle, which, *args, models=("model",), **kwargs):
+    """Call a loss of utilsforecast on all tables at once."""
+    models = models if isinstance(models, dict) else list(models)
+    found = oracle(_long(which), models, *args, **kwargs).sort_values("unique_id")
+    assert found["unique_id"].tolist() == list(range(len(which)))
+    return found[next(iter(models))].to_numpy()
+
+
+def _levels(t):
+    return np.stack([t.lower, t.forecast, t.upper], -1)
+
+
+def _ours(name, which, **kwargs):
+    """Scores of a metric for every table; where it takes a level, for several."""
+    call = partial(getattr(m, name), **kwargs)
+    return np.array([OURS.get(name, lambda f, t: f(t.actual, t.forecast))(call, t) for t in which])
+
+
+OURS = {
+    "mase": lambda f, t: f(t.actual, t.forecast, m.seasonal_scale(t.history, SEASON)),
+    "rmsse": lambda f, t: f(t.actual, t.forecast, m.seasonal_scale_squared(t.history, SEASON)),
+    "pinball": lambda f, t: [f(t.actual, t.forecast, q) for q in QUANTILES],
+    "weighted_quantile_loss": lambda f, t: f(t.actual, _levels(t), QUANTILES),
+    "crps_quantile": lambda f, t: f(t.actual, _levels(t), QUANTILES),
+    "crps_sample": lambda f, t: [f(t.actual, t.samples), f(t.actual, t.samples, fair=True)],
+    "coverage": lambda f, t: f(t.actual, t.lower, t.upper),
+    "width": lambda f, t: f(t.lower, t.upper),
+    "winkler": lambda f, t: [f(t.actual, t.lower, t.upper, level / 100) for level in INTERVALS],
+    "msis": lambda f, t: [
+        f(t.actual, t.lower, t.upper, level / 100, m.seasonal_scale(t.history, SEASON)) for level in INTERVALS
+    ],
+}
+MULTI = {"all": ["low", "model", "high"]}
+
+
+def _intervals(oracle, which):
+    """Interval scores by scoringrules, per table and level."""
+    return np.array(
+        [[np.mean(oracle(t.actual, t.lower, t.upper, 1 - v / 100)) for v in INTERVALS] for t in which]
+    )
+
+
+def _crps(oracle, which):
+    return [[np.mean(oracle(t.actual, t.samples, estimator=e)) for e in ("nrg", "fair")] for t in which]
+
+
+def _scaled(oracle, which):
+    return _intervals(oracle, which) / np.array([[m.seasonal_scale(t.history, SEASON)] for t in which])
+
+
+# By metric and oracle: what it returns for the tables, in our unit.
+ORACLES = {
+    "mae": {"sklearn.metrics.mean_absolute_error": _each, "utilsforecast.losses.mae": _per_series},
+    "mse": {"sklearn.metrics.mean_squared_error": _each, "utilsforecast.losses.mse": _per_series},
+    "rmse": {"sklearn.metrics.root_mean_squared_error": _each, "utilsforecast.losses.rmse": _per_series},
+    "bias": {"utilsforecast.losses.bias": _per_series},
+    "mape": {
+        "sklearn.metrics.mean_absolute_percentage_error": lambda f, w: 100 * np.array(_each(f, w)),
+        "utilsforecast.losses.mape": lambda f, w: 100 * _per_series(f, w),
+    },
+    "smape": {"utilsforecast.losses.smape": lambda f, w: 200 * _per_series(f, w)},
+    "smape_100": {"utilsforecast.losses.smape": lambda f, w: 100 * _per_series(f, w)},
+    "wape": {"utilsforecast.losses.wape": lambda f, w: 100 * _per_series(f, w)},
+    "mase": {"utilsforecast.losses.mase": lambda f, w: _per_series(f, w, SEASON, _histories(w))},
+    "rmsse": {"utilsforecast.losses.rmsse": lambda f, w: _per_series(f, w, SEASON, _histories(w))},
+    "pinball": {
+        "sklearn.metrics.mean_pinball_loss": lambda f, w: np.stack(
+            [_each(partial(f, alpha=q), w) for q in QUANTILES], -1
+        ),
+        "scoringrules.quantile_score": lambda f, w: [
+            [np.mean(f(t.actual, t.forecast, q)) for q in QUANTILES] for t in w
+        ],
+        "utilsforecast.losses.quantile_loss": lambda f, w: np.stack(
+            [_per_series(f, w, models={"model": "model"}, q=q) for q in QUANTILES], -1
+        ),
+    },
+    "weighted_quantile_loss": {
+        "utilsforecast.losses.scaled_crps": lambda f, w: _per_series(f, w, np.array(QUANTILES), models=MULTI)
+    },
+    "crps_quantile": {
+        "scoringrules.crps_quantile": lambda f, w: [
+            np.mean(f(t.actual, _levels(t), np.array(QUANTILES))) for t in w
+        ],
+        "utilsforecast.losses.mqloss": lambda f, w: 2 * _per_series(f, w, np.array(QUANTILES), models=MULTI),
+    },
+    "crps_sample": {"scoringrules.crps_ensemble": _crps},
+    "coverage": {"utilsforecast.losses.coverage": lambda f, w: _per_series(f, w, 80)},
+    "winkler": {
+        "scoringrules.interval_score": _intervals,
+        "utilsforecast.losses.winkler_score": lambda f, w: np.stack(
+            [_per_series(f, w, v) for v in INTERVALS], -1
+        ),
+    },
+    "msis": {"scoringrules.interval_score": _scaled},
+}
+# Differences of larger numbers: compared on the scale of what they are the difference of.
+CANCELLING = {
+    "bias": lambda t: m.mae(t.actual, t.forecast),
+    "crps_sample": lambda t: [np.nanmean(np.abs(t.samples - t.actual[:, None]))] * 2,
+}
+
+
+def _load(path):
+    module, _, name = path.rpartition(".")
+    return getattr(import_module(module), name)
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs", "factor"),
-    [
-        ("mae", "mae", 1),
-        ("mse", "mse", 1),
-        ("rmse", "rmse", 1),
-        ("bias", "bias", 1),
-        ("mape", "mape", 100),
-        ("smape", "smape", 200),
-        ("smape_100", "smape", 100),
-        ("wape", "wape", 100),
-    ],
+    ("name", "path"), [(name, path) for name, paths in ORACLES.items() for path in paths]
 )
-def test_point_metrics_agree_with_utilsforecast(tables, ours, theirs, factor):
-    import utilsforecast.losses
-
-    frame = _long(tables)
-    expected = getattr(utilsforecast.losses, theirs)(frame, ["model"]).sort_values("unique_id")["model"]
-    got = [getattr(m, ours)(t[0], t[1]) for t in tables]
-    # A bias is a small difference of large sums, so it is compared on the scale of its terms.
-    if ours == "bias":
-        size = np.array([m.mae(t[0], t[1]) for t in tables])
-        assert np.all(np.abs(np.array(got) - expected.to_numpy()) <= 1e-12 * size)
-    else:
-        _agree(got, factor * expected)
+def test_agrees_with_an_oracle_on_a_thousand_tables(name, path):
+    given, cleaned = tables(), complete()
+    if name == "mape":
+        given, cleaned = without_zeros(given), without_zeros(cleaned)
+    got, expected = _ours(name, given), np.asarray(ORACLES[name][path](_load(path), cleaned), float)
+    assert len(got) == 1000 and got.shape == expected.shape and np.isfinite(expected).all()
+    size = np.array([CANCELLING[name](t) for t in given]) if name in CANCELLING else np.abs(expected)
+    assert np.all(np.abs(got - expected) <= 1e-12 * size)
+    assert len(np.unique(got)) > 100
 
 
-@pytest.mark.parametrize(
-    ("ours", "theirs", "factor"),
-    [
-        ("mae", "mean_absolute_error", 1),
-        ("mse", "mean_squared_error", 1),
-        ("rmse", "root_mean_squared_error", 1),
-        ("mape", "mean_absolute_percentage_error", 100),
-    ],
-)
-def test_point_metrics_agree_with_scikit_learn(complete, ours, theirs, factor):
-    import sklearn.metrics
-
-    oracle = getattr(sklearn.metrics, theirs)
-    _agree([getattr(m, ours)(t[0], t[1]) for t in complete], [factor * oracle(t[0], t[1]) for t in complete])
+def test_the_docstrings_name_the_oracles_of_these_tests():
+    for name, metric in m.METRICS.items():
+        claimed = re.search(r"^    Agrees: (.*?)(?=^    [A-Z]|^$)", metric.__doc__, re.MULTILINE | re.DOTALL)
+        named = set(
+            re.findall(r"(?:sklearn|scoringrules|utilsforecast)(?:\.\w+)+", claimed[1] if claimed else "")
+        )
+        assert named == set(ORACLES.get(name, ())), name
 
 
-@pytest.mark.parametrize("quantile", [0.05, 0.5, 0.9])
-def test_pinball_agrees_with_scikit_learn_and_scoringrules(complete, quantile):
+@pytest.mark.parametrize("name", ["mae", "mse", "rmse", "bias", "smape", "wape", "mase", "rmsse", "pinball"])
+def test_utilsforecast_leaves_missing_actuals_out_too(name):
+    (path,) = [path for path in ORACLES[name] if path.startswith("utilsforecast")]
+    expected = ORACLES[name][path](_load(path), tables())
+    np.testing.assert_allclose(
+        _ours(name, tables()), expected, rtol=1e-12, atol=1e-6 if name == "bias" else 0
+    )
+
+
+def test_width_agrees_with_plain_arithmetic():
+    expected = [sum(t.upper - t.lower) / len(t.lower) for t in tables()]
+    np.testing.assert_allclose(_ours("width", tables()), expected, rtol=1e-12)
+
+
+def test_crps_of_midpoint_quantiles_is_that_of_the_samples():
+    for t in complete()[:200]:
+        n = t.samples.shape[1]
+        levels = (np.arange(n) + 0.5) / n
+        by_quantiles = m.crps_quantile(t.actual, np.sort(t.samples, axis=-1), levels)
+        assert by_quantiles == pytest.approx(m.crps_sample(t.actual, t.samples), rel=1e-12)
+
+
+def test_crps_of_many_samples_and_levels_is_that_of_the_distribution():
     import scoringrules
-    from sklearn.metrics import mean_pinball_loss
+    from scipy.special import ndtri
 
-    got = [m.pinball(t[0], t[1], quantile) for t in complete]
-    _agree(got, [mean_pinball_loss(t[0], t[1], alpha=quantile) for t in complete])
-    _agree(got, [np.mean(scoringrules.quantile_score(t[0], t[1], quantile)) for t in complete])
-
-
-def test_weighted_quantile_loss_agrees_with_utilsforecast(complete):
-    from utilsforecast.losses import mqloss
-
-    levels = (0.1, 0.5, 0.9)
-    frame = _long(complete, low=lambda t: t[2], high=lambda t: t[3])
-    loss = mqloss(frame, {"all": ["low", "model", "high"]}, np.array(levels)).sort_values("unique_id")["all"]
-    expected = [2 * value / np.mean(np.abs(t[0])) for value, t in zip(loss, complete, strict=True)]
-    got = [m.weighted_quantile_loss(t[0], np.stack([t[2], t[1], t[3]], -1), levels) for t in complete]
-    _agree(got, expected)
+    rng = np.random.default_rng(0)
+    for actual in (-1.5, 0.0, 2.0):
+        exact = float(scoringrules.crps_normal(actual, 0.0, 1.0))
+        # A table of all differences of 400,000 samples would not fit into memory.
+        assert m.crps_sample([actual], rng.normal(size=(1, 400_000))) == pytest.approx(exact, abs=5e-3)
+        levels = (np.arange(1000) + 0.5) / 1000
+        assert m.crps_quantile([actual], [ndtri(levels)], levels) == pytest.approx(exact, rel=1e-3)
 
 
-@pytest.mark.parametrize("level", [0.5, 0.8, 0.95])
-def test_winkler_and_msis_agree_with_scoringrules(complete, level):
-    import scoringrules
+def test_the_fair_crps_does_not_depend_on_the_number_of_samples():
+    rng = np.random.default_rng(1)
+    actual, draws = rng.normal(size=40_000), rng.normal(size=(40_000, 10))
+    expected = 1 / np.sqrt(np.pi)  # E of the CRPS of a standard normal forecast of standard normal values
+    fair = [m.crps_sample(actual, draws[:, :n], fair=True) for n in (2, 10)]
+    plain = [m.crps_sample(actual, draws[:, :n]) for n in (2, 10)]
+    np.testing.assert_allclose(fair, expected, atol=0.01)
+    np.testing.assert_allclose(plain, expected * np.array([1.5, 1.1]), atol=0.01)
 
-    expected = [np.mean(scoringrules.interval_score(t[0], t[2], t[3], 1 - level)) for t in complete]
-    _agree([m.winkler(t[0], t[2], t[3], level) for t in complete], expected)
-    scales = [m.seasonal_scale(t[4], SEASON) for t in complete]
-    got = [m.msis(t[0], t[2], t[3], level, scale) for t, scale in zip(complete, scales, strict=True)]
-    _agree(got, np.array(expected) / np.array(scales))
+
+def test_samples_may_stand_in_any_order_and_share_an_offset():
+    rng = np.random.default_rng(2)
+    actual, draws = rng.normal(size=30), rng.normal(size=(30, 9))
+    assert m.crps_sample(actual, draws[:, ::-1]) == m.crps_sample(actual, draws)
+    # 1e9 costs nine digits of the values, no more.
+    moved = m.crps_sample(actual + 1e9, draws + 1e9)
+    assert moved == pytest.approx(m.crps_sample(actual, draws), rel=1e-6)
 
 
-def test_scaled_errors_agree_with_utilsforecast(tables):
+# ---- where others differ ------------------------------------------------------------------------
+
+
+def _one(actual, forecast=None, lower=None, upper=None, history=(1.0, 3.0, 2.0, 5.0)):
+    zero = np.zeros(len(actual))
+    parts = [zero if part is None else np.array(part, float) for part in (forecast, lower, upper)]
+    return [Table(np.array(actual, float), *parts, np.array(history, float), np.zeros((len(actual), 2)))]
+
+
+def test_others_treat_zero_actuals_otherwise():
+    from sklearn.metrics import mean_absolute_percentage_error
+    from utilsforecast.losses import mape, scaled_crps, wape
+
+    one = _one([0.0, 4.0], [1.0, 2.0])
+    assert m.mape(one[0].actual, one[0].forecast) == np.inf
+    assert _per_series(mape, one) == [0.5]  # the zero is dropped
+    assert 1e14 < mean_absolute_percentage_error(one[0].actual, one[0].forecast) < np.inf
+    zeros = _one([0.0, 0.0], [1.0, 2.0])
+    assert m.wape(zeros[0].actual, zeros[0].forecast) == np.inf
+    assert np.isnan(_per_series(wape, zeros)).all()
+    assert m.weighted_quantile_loss(zeros[0].actual, _levels(zeros[0]), QUANTILES) == np.inf
+    loss = _per_series(scaled_crps, zeros, np.array(QUANTILES), models=MULTI)
+    assert 1e14 < loss[0] < np.inf
+
+
+def test_utilsforecast_divides_by_a_constant_history():
     from utilsforecast.losses import mase, rmsse
 
-    frame, histories = _long(tables), _histories(tables)
-    expected = mase(frame, ["model"], SEASON, histories).sort_values("unique_id")["model"]
-    _agree([m.mase(t[0], t[1], m.seasonal_scale(t[4], SEASON)) for t in tables], expected)
-    expected = rmsse(frame, ["model"], SEASON, histories).sort_values("unique_id")["model"]
-    _agree([m.rmsse(t[0], t[1], m.seasonal_scale_squared(t[4], SEASON)) for t in tables], expected)
+    one = _one([1.0, 2.0], [2.0, 2.0], history=[5.0] * 9)
+    for name, oracle in (("mase", mase), ("rmsse", rmsse)):
+        assert _per_series(oracle, one, SEASON, _histories(one)) == [np.inf]
+        assert np.isnan(_ours(name, one)).all()
 
 
-def test_coverage_agrees_with_utilsforecast(complete):
-    from utilsforecast.losses import coverage
+def test_utilsforecast_judges_intervals_of_missing_actuals():
+    from utilsforecast.losses import coverage, winkler_score
 
-    frame = _long(complete, **{"model-lo-80": lambda t: t[2], "model-hi-80": lambda t: t[3]})
-    expected = coverage(frame, ["model"], 80).sort_values("unique_id")["model"]
-    got = [m.coverage(t[0], t[2], t[3]) for t in complete]
-    _agree(got, expected)
-    assert 0 < np.mean(got) < 1
+    one = _one([1.0, NAN], [1.0, 1.0], [0.0, 0.0], [2.0, 8.0])
+    assert _ours("coverage", one) == [1.0] and _per_series(coverage, one, 80) == [0.5]
+    assert _ours("winkler", one).tolist() == [[2.0, 2.0, 2.0]]
+    assert _per_series(winkler_score, one, 80) == [5.0]
 
 
-def test_width_agrees_with_plain_arithmetic(complete):
-    _agree([m.width(t[2], t[3]) for t in complete], [sum(t[3] - t[2]) / len(t[2]) for t in complete])
+def test_others_refuse_pass_on_or_drop_missing_values():
+    import scoringrules
+    from sklearn.metrics import mean_absolute_error
+    from utilsforecast.losses import mae
+
+    one = _one([1.0, 2.0], [NAN, 5.0])
+    assert np.isnan(m.mae(one[0].actual, one[0].forecast))
+    assert _per_series(mae, one) == [3.0]
+    with pytest.raises(ValueError, match="NaN"):
+        mean_absolute_error(one[0].actual, one[0].forecast)
+    assert np.isnan(scoringrules.quantile_score(NAN, 1.0, 0.5))
+
+
+def test_spis_of_utilsforecast_is_another_measure_than_msis():
+    from utilsforecast.losses import spis
+
+    one = _one([1.0, 5.0], [2.0, 2.0], [0.0, 0.0], [6.0, 6.0])
+    # Absolute errors are added up and divided by the mean of the history; the interval plays no part.
+    assert _per_series(spis, one, _histories(one)) == pytest.approx([(1 + 3) / 2.75])
+    assert _ours("msis", one)[0, 0] == 6 / m.seasonal_scale([1.0, 3.0, 2.0, 5.0], SEASON)
 
 
 # ---- the contract -------------------------------------------------------------------------------
@@ -178,9 +382,17 @@ CALLS = {
     "wape": lambda y, f, **k: m.wape(y, f, **k),
     "mase": lambda y, f, **k: m.mase(y, f, 2.0, **k),
     "rmsse": lambda y, f, **k: m.rmsse(y, f, 2.0, **k),
+    "owa": lambda y, f, **k: m.owa(y, f, np.asarray(f) / 2 + 1, 2.0, **k),
     "pinball": lambda y, f, **k: m.pinball(y, f, 0.9, **k),
     "weighted_quantile_loss": lambda y, f, **k: m.weighted_quantile_loss(
         y, np.stack([f, f], -1), (0.1, 0.9), **k
+    ),
+    "crps_quantile": lambda y, f, **k: m.crps_quantile(
+        y, np.stack([f, np.asarray(f) + 1], -1), (0.1, 0.9), **k
+    ),
+    "crps_sample": lambda y, f, **k: m.crps_sample(y, np.stack([f, np.asarray(f) - 1], -1), **k),
+    "crps_sample_fair": lambda y, f, **k: m.crps_sample(
+        y, np.stack([f, np.asarray(f) - 1], -1), fair=True, **k
     ),
     "coverage": lambda y, f, **k: m.coverage(y, f, np.asarray(f) + 1, **k),
     "winkler": lambda y, f, **k: m.winkler(y, f, np.asarray(f) + 1, 0.8, **k),
@@ -190,9 +402,11 @@ every_metric = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 
 
 def test_every_public_metric_is_under_contract():
-    others = {"POINT_METRICS", "counted", "missing", "seasonal_scale", "seasonal_scale_squared", "width"}
-    assert set(CALLS) == set(m.__all__) - others
+    others = {"METRICS", "POINT_METRICS", "counted", "missing", "seasonal_scale", "seasonal_scale_squared"}
+    assert set(m.METRICS) == set(m.__all__) - others
+    assert set(CALLS) == set(m.METRICS) - {"width"} | {"crps_sample_fair"}
     assert set(m.POINT_METRICS) < set(CALLS)
+    assert all(metric is getattr(m, name) for name, metric in m.METRICS.items())
 
 
 @every_metric
@@ -319,7 +533,54 @@ def test_levels_must_lie_inside_the_unit_interval():
         m.weighted_quantile_loss([1.0], np.ones((1, 0)), [])
 
 
-def test_the_median_alone_is_half_the_absolute_error(complete):
-    _agree([m.pinball(t[0], t[1], 0.5) for t in complete], [m.mae(t[0], t[1]) / 2 for t in complete])
-    got = [m.weighted_quantile_loss(t[0], t[1][:, None], [0.5]) for t in complete]
-    _agree(got, [m.wape(t[0], t[1]) / 100 for t in complete])
+def test_the_median_alone_is_half_the_absolute_error():
+    for t in tables()[:300]:
+        assert m.pinball(t.actual, t.forecast, 0.5) == pytest.approx(
+            m.mae(t.actual, t.forecast) / 2, rel=1e-12
+        )
+        loss = m.weighted_quantile_loss(t.actual, t.forecast[:, None], [0.5])
+        assert loss == pytest.approx(m.wape(t.actual, t.forecast) / 100, rel=1e-12)
+
+
+# ---- OWA and CRPS -------------------------------------------------------------------------------
+
+
+def test_owa_divides_after_averaging_over_series():
+    actual = np.array([[1.0, 3.0], [10.0, 30.0]])
+    forecast, naive2 = actual * 1.5, actual * np.array([[2.0], [3.0]])
+    scale = np.array([[1.0], [4.0]])
+    smape = m.smape(actual, forecast) / m.smape(actual, naive2)
+    mase = m.mase(actual, forecast, scale) / m.mase(actual, naive2, scale)
+    assert m.owa(actual, forecast, naive2, scale) == pytest.approx((smape + mase) / 2, rel=1e-15)
+    per_series = m.owa(actual, forecast, naive2, scale, axis=1)
+    assert per_series.shape == (2,)
+    assert np.mean(per_series) != pytest.approx(m.owa(actual, forecast, naive2, scale), rel=1e-3)
+    assert m.owa(actual, naive2, naive2, scale) == 1.0
+
+
+def test_owa_needs_a_yardstick():
+    assert np.isnan(m.owa([1.0], [2.0], [3.0], 0.0))
+    assert m.owa([1.0], [2.0], [1.0], 1.0) == np.inf
+    assert np.isnan(m.owa([1.0], [2.0], [NAN], 1.0))
+    assert m.owa([1.0, NAN], [2.0, 2.0], [3.0, NAN], 1.0) == m.owa([1.0], [2.0], [3.0], 1.0)
+    with pytest.raises(ParameterError, match=r"naive2 \(1,\)"):
+        m.owa([1.0, 2.0], [1.0, 2.0], [1.0], 1.0)
+
+
+def test_one_missing_sample_or_level_is_never_dropped():
+    assert np.isnan(m.crps_sample([1.0, 2.0], [[1.0, NAN, 2.0], [1.0, 1.0, 1.0]]))
+    assert np.isnan(m.crps_sample([1.0], [[1.0, NAN]], fair=True))
+    assert np.isnan(m.crps_quantile([1.0], [[0.0, NAN]], (0.1, 0.9)))
+    assert m.crps_sample([NAN, 2.0], [[NAN, NAN], [1.0, 2.0]]) == m.crps_sample([2.0], [[1.0, 2.0]])
+
+
+def test_too_few_samples_are_refused():
+    assert m.crps_sample([1.0], [[3.0]]) == 2.0  # one sample: the absolute error
+    with pytest.raises(ParameterError, match="1 samples; the score needs at least 2"):
+        m.crps_sample([1.0], [[3.0]], fair=True)
+    with pytest.raises(ParameterError, match="0 samples"):
+        m.crps_sample([1.0], np.ones((1, 0)))
+    with pytest.raises(ParameterError, match=r"samples have shape \(2,\), actual \(2,\)"):
+        m.crps_sample([1.0, 2.0], [1.0, 2.0])
+    with pytest.raises(ParameterError, match="Put the quantiles on the last axis"):
+        m.crps_quantile([1.0, 2.0], [[1.0, 2.0]], (0.1, 0.9))
