@@ -18,6 +18,7 @@ _HOMES = {
     "Forecaster": "forecast.estimators.forecaster",
     "Baseline": "forecast.estimators.baseline",
     "backtest": "forecast.backtesting.backtest",
+    "tune": "forecast.tuning.tune",
     "load": "forecast.estimators.saving",
     "load_dataset": "forecast.data.sources",
     "list_datasets": "forecast.data.sources",

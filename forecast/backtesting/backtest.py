@@ -124,28 +124,30 @@ def backtest(
     if sliding is not None:
         check_positive(sliding=sliding)
     named = make_methods(estimators)
-    panel = _panel(table, named, columns)
+    panel = read_panel(table, list(named.values()), columns)
     horizon = _horizon(panel, named, horizon)
     stride = horizon if step is None else step
     folds = make_folds(panel, horizon, windows, stride, gap=gap, align=align or _align(panel))
     runs = _runs(named, horizon + gap, refit, seeds, season)
     season = _season(panel, named, season, folds[0])
     tasks = _tasks(runs, panel, folds, (refit, horizon, gap, sliding))
-    pieces = _run_all(tasks, n_jobs, _made(folder), progress)
+    pieces = _run_all(tasks, n_jobs, make_folder(folder), progress)
     lags = -(-(horizon + gap) // stride) - 1
     return collect(panel, folds, runs, tasks, pieces, season=season, lags=lags)
 
 
-def _panel(table: Any, named: dict[str, Estimator], columns: dict[str, Any]) -> Panel:
-    """Read the table with the columns given, else with those of the first estimator that names any."""
+def read_panel(table: Any, estimators: Sequence[Estimator], columns: dict[str, Any]) -> Panel:
+    """Read a table with the columns given, else with those of the first estimator that names any.
+
+    Raises:
+        ParameterError: A keyword is none of a table's.
+    """
     known = (*COLUMN_ARGUMENTS, *READING_ARGUMENTS, "freq", "snap")
     unknown = [name for name in columns if name not in known]
     if unknown:
-        raise ParameterError(
-            f"backtest has no argument {unknown[0]!r}; columns are named by {', '.join(known)}."
-        )
+        raise ParameterError(f"There is no argument {unknown[0]!r}; columns are named by {', '.join(known)}.")
     told = dict(columns)
-    for estimator in named.values():
+    for estimator in estimators:
         own = {
             name: getattr(estimator, name, None) for name in (*COLUMN_ARGUMENTS, *READING_ARGUMENTS, "snap")
         }
@@ -232,7 +234,12 @@ def _check_fitted(run: RunPlan, panel: Panel, first: Fold) -> None:
     check_unseen(first, panel, fitted.history, run.method)
 
 
-def _made(folder: str | Path | None) -> Path | None:
+def make_folder(folder: str | Path | None) -> Path | None:
+    """Return a folder after making it; None for none.
+
+    Raises:
+        InputError: It cannot be made.
+    """
     if folder is None:
         return None
     path = Path(folder)

@@ -17,8 +17,10 @@ from forecast.cli.options import (
     quiet_option,
     reading_options,
 )
+from forecast.cli.parts import folder_option, tell_parts
 from forecast.cli.sections import Verb, option, section
 from forecast.cli.training_options import (
+    budget_option,
     check_loss,
     network_options,
     quantile_options,
@@ -61,9 +63,11 @@ backtest_options = section(
 @size_options
 @network_options
 @training_options
+@budget_option
 @quantile_options
 @reading_options
 @section("Output", option("--out", metavar="NAME", help="Of the files written, without ending."))
+@folder_option
 @force_option
 @json_option
 @quiet_option
@@ -72,7 +76,7 @@ def backtest(table: str, out: str | None, force: bool, as_json: bool, quiet: boo
 
     Prints how methods compare, with intervals and a test, and writes NAME.backtest.csv (every forecast beside
     what came) and two pictures: NAME.backtest.png and NAME.reliability.png. Finished fits are kept in
-    NAME.backtest.parts until all is done: after an interruption the same command goes on from there.
+    NAME.backtest.parts until all is done, or in --folder for good: the same command goes on from there.
     """
     from forecast.cli.session import settle, start_keras, terminable
 
@@ -80,27 +84,28 @@ def backtest(table: str, out: str | None, force: bool, as_json: bool, quiet: boo
     check_is_table(table)
     check_loss(options)
     files = _files(table, out)
-    check_targets([path for name, path in files.items() if name != "parts"], force)
-    plan = _plan(options)
+    check_targets(list(files.values()), force)
+    plan, folder = _plan(options), options.pop("folder")
+    parts = Path(folder or files["forecasts"].with_suffix(".parts"))
     _check_names(plan["methods"])
     checked = read_training(table, options)
     start_keras()
     try:
         with terminable():
-            found = _run(checked, plan, options, files["parts"], quiet)
+            found = _run(checked, plan, options, parts, quiet)
     except KeyboardInterrupt:
-        _tell_parts(files["parts"])
+        tell_parts(parts)
         raise
     _write(found, files)
-    shutil.rmtree(files.pop("parts"), ignore_errors=True)
+    if folder is None:
+        shutil.rmtree(parts, ignore_errors=True)
     _report(found, files, as_json)
 
 
 def _files(table: str, out: str | None) -> dict[str, Path]:
     name = out or table_name(table)
-    endings = {"forecasts": "csv", "picture": "png", "parts": "parts"}
-    files = {key: Path(f"{name}.backtest.{ending}") for key, ending in endings.items()}
-    return files | {"reliability": Path(f"{name}.reliability.png")}
+    endings = {"forecasts": "backtest.csv", "picture": "backtest.png", "reliability": "reliability.png"}
+    return {key: Path(f"{name}.{ending}") for key, ending in endings.items()}
 
 
 _PLAN = ("methods", "windows", "stride", "gap", "refit", "sliding", "align", "seeds", "jobs")
@@ -153,14 +158,6 @@ def _run(checked: Any, plan: dict[str, Any], options: dict[str, Any], parts: Pat
     finally:
         if line is not None:
             line.close()
-
-
-def _tell_parts(parts: Path) -> None:
-    kept = len(list(parts.glob("*.npz")))
-    if kept:
-        click.echo(
-            f"{kept} finished fits are kept in {parts}; the same command goes on from there.", err=True
-        )
 
 
 def _write(found: Any, files: dict[str, Path]) -> None:

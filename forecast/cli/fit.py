@@ -22,10 +22,12 @@ from forecast.cli.options import (
 )
 from forecast.cli.sections import Verb, option, section
 from forecast.cli.training_options import (
+    budget_option,
     check_loss,
     method_option,
     network_options,
     quantile_options,
+    refit_option,
     size_options,
     training_options,
 )
@@ -38,6 +40,8 @@ from forecast.errors import ForecastWarning, InputError, ParameterError
 @size_options
 @network_options
 @training_options
+@refit_option
+@budget_option
 @quantile_options
 @method_option
 @reading_options

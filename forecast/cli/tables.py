@@ -80,6 +80,21 @@ def summary_lines(table: Any) -> list[str]:
     return [_tested_on(attrs), *_columns([*headers, level, "fit s"], rows)]
 
 
+def leaderboard_lines(table: Any, metric: str, most: int = 10) -> list[str]:
+    """Lay the first trials of a search out in columns; settings that no trial changed are left out."""
+    known = ("trial", "windows", metric, "fit_seconds", "predict_seconds", "error")
+    settings = [name for name in table.columns if name not in known]
+    rows = []
+    for row in table.head(most).to_dict("records"):
+        values = ["–" if row[name] is None or row[name] != row[name] else str(row[name]) for name in settings]
+        score = _number(row[metric]) if not row["error"] else "failed"
+        times = [_number(row["fit_seconds"], ".1f"), _number(row["predict_seconds"], ".2f")]
+        who = "default" if row["trial"] == 0 else str(row["trial"])
+        rows.append([who, str(row["windows"]), score, *times, *values])
+    more = [f"… and {len(table) - most} more"] if len(table) > most else []
+    return [*_columns(["trial", "windows", metric, "fit s", "predict s", *settings], rows), *more]
+
+
 def coverage_lines(table: Any) -> list[str]:
     """Lay the realised coverage of a backtest's intervals out in columns."""
     rows = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from forecast.cli.sections import option, section
-from forecast.cli.values import MOST_ROWS, levels, positive, share, whole, word
+from forecast.cli.values import MOST_ROWS, levels, positive, seconds, share, whole, word
 from forecast.errors import ParameterError
 
 size_options = section(
@@ -81,9 +81,17 @@ training_options = section(
         default="auto",
         help="All but auto need --quantiles none.",
     ),
-    option("--refit/--no-refit", default=True, help="Train again with the held-out rows (the default)."),
-    option("--budget", type=positive(), metavar="SECONDS", help="Of training at most."),
     option("--seed", type=whole(0), default=0, metavar="N", help="Of weights and order."),
+)
+
+refit_option = section(
+    "Training",
+    option("--refit/--no-refit", default=True, help="Train again with the held-out rows (the default)."),
+)
+
+budget_option = section(
+    "Training",
+    option("--budget", type=seconds(), metavar="TIME", help="Of training at most: 90s, 10m, 2h."),
 )
 
 quantile_options = section(

@@ -97,6 +97,57 @@ def positive(or_none: bool = False) -> Value:
     return Value(read, "a positive number" + (" or none" if or_none else ""))
 
 
+def seconds() -> Value:
+    """A time: ``90``, ``90s``, ``10m`` or ``2h``, in seconds.
+
+    Example:
+        >>> seconds().convert("10m", None, None), seconds().convert("1.5", None, None)
+        (600.0, 1.5)
+    """
+
+    def read(text: str) -> float:
+        unit = {"s": 1, "m": 60, "h": 3600}.get(text[-1:].lower())
+        number = float(text if unit is None else text[:-1]) * (unit or 1)
+        if not 0 < number < math.inf:
+            raise ValueError
+        return number
+
+    return Value(read, "a time such as 90s, 10m or 2h")
+
+
+def choices() -> Value:
+    """What to choose an argument from: ``units=16,32`` or, for all numbers between two, ``dropout=0..0.3``.
+
+    Example:
+        >>> choices().convert("learning-rate=1e-4..1e-2", None, None), choices().convert("skip=true,none", None, None)
+        (('learning_rate', (0.0001, 0.01)), ('skip', [True, None]))
+    """
+
+    def read(text: str) -> tuple[str, Any]:
+        name, sign, values = text.partition("=")
+        if not sign or not name.strip() or not values:
+            raise ValueError
+        low, dots, high = values.partition("..")
+        told = (_number(low), _number(high)) if dots else [_plain(v.strip()) for v in values.split(",")]
+        return name.strip().replace("-", "_"), told
+
+    return Value(read, "a choice such as units=16,32 or learning_rate=1e-4..1e-2")
+
+
+def _number(text: str) -> float:
+    return int(text) if text.strip().lstrip("+-").isdigit() else float(text)
+
+
+def _plain(text: str) -> Any:
+    words = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    try:
+        return _number(text)
+    except ValueError:
+        return text
+
+
 def share() -> Value:
     """A number of at least 0 and below 1."""
 
