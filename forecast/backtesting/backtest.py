@@ -257,18 +257,25 @@ def _run_all(
     began = time.monotonic()
     pieces: list[Piece | None] = [None] * len(tasks)
     # The long fits first, so that the last worker does not wait for one of them.
-    order = sorted(range(len(tasks)), key=lambda k: not is_network(tasks[k].estimator))
+    order = sorted(range(len(tasks)), key=lambda k: -_cost(tasks[k]))
     found = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
         delayed(_numbered)(k, tasks[k], folder) for k in order
     )
+    weights, finished = [_cost(task) for task in tasks], 0.0
     for done, (k, piece) in enumerate(found, 1):
-        pieces[k] = piece
+        pieces[k], finished = piece, finished + weights[k]
         if progress is not None:
             gone = time.monotonic() - began
-            progress(Progress(done, len(tasks), tasks[k].name, gone, gone / done * (len(tasks) - done)))
+            left = gone * max(sum(weights) / finished - 1, 0.0) if done < len(tasks) else 0.0
+            progress(Progress(done, len(tasks), tasks[k].name, gone, left))
     for note in dict.fromkeys(note for piece in pieces if piece is not None for note in piece.notes):
         warnings.warn(note, ForecastWarning, stacklevel=4)
     return [piece for piece in pieces if piece is not None]
+
+
+def _cost(task: Task) -> float:
+    """Guess how long a task takes, as a share of the training of a network."""
+    return 1.0 if is_network(task.estimator) and task.fit is not None else 0.01
 
 
 def _numbered(number: int, task: Task, folder: Path | None) -> tuple[int, Piece]:
