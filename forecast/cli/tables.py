@@ -75,7 +75,7 @@ def summary_lines(table: Any) -> list[str]:
         ]
         errors = [_number(row["MAE"]), _number(row["RMSE"]), _number(row["sMAPE"], ".2f")]
         rows.append([str(row["method"]), _number(row[criterion]), _range(row["low"], row["high"], ".3g"), *seeds,
-                     *skills, _number(row["p_value"], ".3f"), *errors, _share(row["coverage"]),
+                     *skills, _p(row["p_value"]), *errors, _share(row["coverage"]),
                      _number(row["fit_seconds"], ".1f")])  # fmt: skip
     return [_tested_on(attrs), *_columns([*headers, level, "fit s"], rows)]
 
@@ -167,6 +167,10 @@ def _line(cells: list[str], widths: list[int]) -> str:
 
 def _number(value: float, form: str = ".4g") -> str:
     return "–" if math.isnan(value) else f"{value:{form}}"
+
+
+def _p(value: float) -> str:
+    return "<.001" if value < 0.001 else _number(value, ".3f")
 
 
 def _share(value: float, signed: bool = False) -> str:

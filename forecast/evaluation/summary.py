@@ -85,7 +85,8 @@ def verdict(outcomes: Outcomes, table: pd.DataFrame, *, seed: int = 0) -> str:
         skill = f"{100 * best['skill']:+.1f} %"
         if np.isfinite(best["skill_low"]):
             skill += f", 95 % interval {100 * best['skill_low']:+.1f} to {100 * best['skill_high']:+.1f} %"
-        p = f"p = {best['p_value']:.3f}" if np.isfinite(best["p_value"]) else "no test possible"
+        tested = "p < 0.001" if best["p_value"] < 0.001 else f"p = {best['p_value']:.3f}"
+        p = tested if np.isfinite(best["p_value"]) else "no test possible"
         word = judgement(best)
         sentences.append(
             f"{trained[0]} is {word} the best baseline, {rival}: {criterion} {best[criterion]:.3f} against "
