@@ -130,6 +130,7 @@ def _check_names(methods: tuple[str, ...]) -> None:
 def _run(checked: Any, plan: dict[str, Any], options: dict[str, Any], parts: Path, quiet: bool) -> Any:
     from forecast.backtesting.backtest import backtest as run
     from forecast.backtesting.methods import make_methods
+    from forecast.cli.session import quiet_workers
     from forecast.data.gridding import to_panel
     from forecast.report.progress import ProgressLine, duration
 
@@ -143,18 +144,19 @@ def _run(checked: Any, plan: dict[str, Any], options: dict[str, Any], parts: Pat
             line.show(f"fit {progress.done}/{progress.tasks}  {progress.name}  {times}")
 
     try:
-        return run(
-            make_methods(plan["methods"], options),
-            panel,
-            horizon,
-            plan["windows"],
-            plan["stride"],
-            season=options["season"],
-            n_jobs=plan["jobs"],
-            folder=parts,
-            progress=show,
-            **{name: plan[name] for name in ("gap", "refit", "sliding", "align", "seeds")},
-        )
+        with quiet_workers():
+            return run(
+                make_methods(plan["methods"], options),
+                panel,
+                horizon,
+                plan["windows"],
+                plan["stride"],
+                season=options["season"],
+                n_jobs=plan["jobs"],
+                folder=parts,
+                progress=show,
+                **{name: plan[name] for name in ("gap", "refit", "sliding", "align", "seeds")},
+            )
     finally:
         if line is not None:
             line.close()

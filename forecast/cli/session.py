@@ -129,6 +129,15 @@ def terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, old)
 
 
+@contextmanager
+def quiet_workers() -> Iterator[None]:
+    """Let joblib's processes start Keras before they are sent work, which is when its greetings can be hidden."""
+    from joblib import parallel_config
+
+    with parallel_config(backend="loky", initializer=start_keras):
+        yield
+
+
 class Interruption:
     """Turns the first SIGINT or SIGTERM into a wish to stop; the second one stops now, the third at any cost.
 

@@ -118,6 +118,7 @@ def _run(
     parts: Path,
     quiet: bool,
 ) -> Any:
+    from forecast.cli.session import quiet_workers
     from forecast.data.gridding import to_panel
     from forecast.report.progress import ProgressLine, duration
     from forecast.tuning.space import Range
@@ -138,20 +139,21 @@ def _run(
             line.show(f"trial {progress.trial}  windows {progress.windows}  {scores}  {times}")
 
     try:
-        return run(
-            to_panel(checked, step=options["step"], snapped=options["snap"]),
-            options["horizon"],
-            space=space or None,
-            trials=search["trials"],
-            budget=search["budget"],
-            options=fixed,
-            metric=search["metric"].upper(),
-            n_jobs=search["jobs"],
-            folder=parts,
-            seed=options["seed"],
-            progress=show,
-            **{name: search[name] for name in ("windows", "tail", "sampler")},
-        )
+        with quiet_workers():
+            return run(
+                to_panel(checked, step=options["step"], snapped=options["snap"]),
+                options["horizon"],
+                space=space or None,
+                trials=search["trials"],
+                budget=search["budget"],
+                options=fixed,
+                metric=search["metric"].upper(),
+                n_jobs=search["jobs"],
+                folder=parts,
+                seed=options["seed"],
+                progress=show,
+                **{name: search[name] for name in ("windows", "tail", "sampler")},
+            )
     finally:
         if line is not None:
             line.close()

@@ -38,6 +38,8 @@ def summarise(outcomes: Outcomes, *, seed: int = 0) -> pd.DataFrame:
         with np.errstate(divide="ignore", invalid="ignore"):
             skill = 1 - ranked[method] / ranked[rival] if ranked[rival] > 0 else np.nan
             skills = 1 - draws[method] / draws[rival]
+        if not is_enough(grids[method]):
+            draws[method] = skills = np.full(1, np.nan)
         table.loc[k, ["low", "high"]] = interval(draws[method])
         table.loc[k, "skill"] = skill
         table.loc[k, ["skill_low", "skill_high"]] = interval(skills) if method != rival else (np.nan, np.nan)
@@ -67,10 +69,16 @@ def unit_of(grid: LossGrid) -> str:
     return "windows" if grid.counts.shape[1] >= 3 else "series"
 
 
+def is_enough(grid: LossGrid) -> bool:
+    """Say whether there are three windows or three series to draw from: an interval of two is none."""
+    return max(grid.counts.shape) >= 3
+
+
 def differ(outcomes: Outcomes, first: str, second: str, *, seed: int = 0) -> bool:
     """Say whether the bootstrap interval of a difference excludes zero."""
-    draws = bootstrap_means({name: outcomes.grid(name) for name in (first, second)}, seed=seed)
-    low, high = interval(draws[first] - draws[second])
+    grids = {name: outcomes.grid(name) for name in (first, second)}
+    draws = bootstrap_means(grids, seed=seed)
+    low, high = interval(draws[first] - draws[second]) if is_enough(grids[first]) else (np.nan, np.nan)
     return bool(low > 0 or high < 0)
 
 
@@ -103,7 +111,7 @@ def verdict(outcomes: Outcomes, table: pd.DataFrame, *, seed: int = 0) -> str:
 def judgement(row: pd.Series) -> str:
     """Word a method's row against the best baseline; both interval and test must agree on a difference."""
     clear = row["skill_low"] > 0 or row["skill_high"] < 0
-    if not clear or (np.isfinite(row["p_value"]) and row["p_value"] >= 0.05):
+    if not clear or not row["p_value"] < 0.05:
         return "not distinguishable from"
     return "better than" if row["skill"] > 0 else "worse than"
 

@@ -72,6 +72,13 @@ def test_one_window_of_one_series_proves_nothing():
     assert "not distinguishable" in verdict(found, table) and "No winner" in verdict(found, table)
 
 
+def test_two_windows_of_one_series_prove_nothing_either():
+    found = outcomes(0.9, series=1, windows=2)
+    table = summarise(found)
+    assert table[["low", "high", "skill_low", "skill_high", "p_value"]].isna().all().all()
+    assert "not distinguishable" in verdict(found, table) and "No winner" in verdict(found, table)
+
+
 def test_few_windows_of_many_series_are_tested_over_series():
     assert summarise(outcomes(0.4, series=40, windows=2)).attrs["test"] == "series"
     assert summarise(outcomes(0.4)).attrs["test"] == "windows"
@@ -140,4 +147,4 @@ def test_interval_and_test_must_agree():
     row = {"skill": 0.1, "skill_low": 0.05, "skill_high": 0.2}
     assert judgement(pd.Series(row | {"p_value": 0.01})) == "better than"
     assert judgement(pd.Series(row | {"p_value": 0.2})) == "not distinguishable from"
-    assert judgement(pd.Series(row | {"p_value": np.nan})) == "better than"
+    assert judgement(pd.Series(row | {"p_value": np.nan})) == "not distinguishable from"
