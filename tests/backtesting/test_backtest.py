@@ -104,7 +104,14 @@ def count_fits(monkeypatch):
 
 @pytest.mark.parametrize(
     ("refit", "fits"),
-    [("always", 4), ("never", 1), (2, 2), (3, 2), (lambda window, cutoff: window == 3, 2)],
+    [
+        ("never", 1),
+        (2, 2),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (("always", 4), (3, 2), (lambda window, cutoff: window == 3, 2))
+        ),
+    ],
 )
 def test_refitting(monkeypatch, refit, fits):
     counted = count_fits(monkeypatch)
@@ -144,6 +151,7 @@ def test_a_fitted_estimator_of_other_columns_is_refused():
         forecast.backtest(model, shops(), windows=2, refit="never", **ROLES)
 
 
+@pytest.mark.slow
 def test_seeds_are_columns_and_their_spread_is_told():
     found = forecast.backtest([gru(), "theta"], shops(), windows=2, seeds=3)
     assert {"gru#0", "gru#1", "gru#2", "theta"} <= set(found.forecasts.columns)
@@ -215,6 +223,7 @@ def test_on_a_dask_cluster():
     pd.testing.assert_frame_equal(one.forecasts, two.forecasts, check_exact=True)
 
 
+@pytest.mark.slow
 def test_an_interrupted_backtest_goes_on(monkeypatch, tmp_path):
     whole = forecast.backtest([gru(), "theta"], shops(), windows=3)
     counted = count_fits(monkeypatch)

@@ -75,6 +75,7 @@ def test_it_does_not_replace_files_unless_told(tested, run, datasets):
     assert document["measured_on"]["windows"] == 2
 
 
+@pytest.mark.slow
 def test_an_interrupted_command_goes_on(datasets, child_environment, tmp_path):
     words = [sys.executable, "-m", "forecast", "backtest", str(datasets / "air_passengers.csv"), "--windows", "8",
              "--methods", "gru", *QUICK, "--units", "32"]  # fmt: skip

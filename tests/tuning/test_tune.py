@@ -89,6 +89,7 @@ def test_the_rows_set_aside_are_never_looked_at(found):
     assert spoilt.tail.summary["MAE"].min() > 1e4
 
 
+@pytest.mark.slow
 def test_a_search_goes_on_from_its_folder(found, tmp_path, monkeypatch):
     def stop(progress):
         if progress.trial == 2:
@@ -105,6 +106,7 @@ def test_a_search_goes_on_from_its_folder(found, tmp_path, monkeypatch):
     assert len(fits) <= 4
 
 
+@pytest.mark.slow
 def test_failed_trials_are_told_and_passed_over():
     board = search(
         space={"context": [8, 79]}, options={"epochs": 1, "season": 7, "units": 2}, trials=4
@@ -122,6 +124,7 @@ def test_a_budget_ends_the_search():
     assert len(found.leaderboard) == 1 and found.leaderboard["trial"].tolist() == [0]
 
 
+@pytest.mark.slow
 def test_optuna_proposes(found):
     pytest.importorskip("optuna", reason="optuna is not installed")
     one, two = (search(sampler="optuna", trials=3, windows=1) for _ in range(2))
