@@ -201,6 +201,7 @@ def test_new_series_and_missing_forecasts_are_counted():
     assert np.isfinite(found.summary["MAE"]).all()
 
 
+@pytest.mark.slow
 def test_parallel_workers_find_the_same():
     one = forecast.backtest([gru(), "theta"], shops(), windows=2)
     told = []

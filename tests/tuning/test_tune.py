@@ -72,6 +72,7 @@ def test_scores_are_those_of_a_backtest(found):
     assert top["MASE"] == pytest.approx(alone.loc["top", "MASE"], rel=1e-9)
 
 
+@pytest.mark.slow
 def test_results_come_from_the_seed_alone(found):
     pd.testing.assert_frame_equal(scores(search()), scores(found))
     other = search(seed=1)
@@ -119,6 +120,7 @@ def test_failed_trials_are_told_and_passed_over():
         search(space={"units": [2]}, options={"context": 79, "season": 7}, trials=2)
 
 
+@pytest.mark.slow
 def test_a_budget_ends_the_search():
     found = search(trials=None, budget=0.001)
     assert len(found.leaderboard) == 1 and found.leaderboard["trial"].tolist() == [0]
