@@ -18,6 +18,8 @@ _HOMES = {
     "Forecaster": "forecast.estimators.forecaster",
     "Baseline": "forecast.estimators.baseline",
     "backtest": "forecast.backtesting.backtest",
+    "audit": "forecast.auditing.audit",
+    "audit_evaluation": "forecast.auditing.procedures",
     "tune": "forecast.tuning.tune",
     "load": "forecast.estimators.saving",
     "load_dataset": "forecast.data.sources",

@@ -14,7 +14,19 @@ import click
 from forecast import __version__
 from forecast.errors import ForecastError, closest
 
-VERBS = ("fit", "predict", "evaluate", "plot", "info", "template")
+VERBS = (
+    "fit",
+    "predict",
+    "backtest",
+    "tune",
+    "evaluate",
+    "plot",
+    "info",
+    "template",
+    "metrics",
+    "audit",
+    "report",
+)
 _TABLES = (".csv", ".tsv", ".txt", ".gz", ".parquet", ".pq")
 
 
