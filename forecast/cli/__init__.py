@@ -15,17 +15,8 @@ from forecast import __version__
 from forecast.errors import ForecastError, closest
 
 VERBS = (
-    "fit",
-    "predict",
-    "backtest",
-    "tune",
-    "evaluate",
-    "plot",
-    "info",
-    "template",
-    "metrics",
-    "audit",
-    "report",
+    *("fit", "predict", "backtest", "tune", "evaluate", "audit"),
+    *("report", "plot", "info", "template", "metrics"),
 )
 _TABLES = (".csv", ".tsv", ".txt", ".gz", ".parquet", ".pq")
 
@@ -64,6 +55,7 @@ def commands(ctx: click.Context) -> None:
     \b
     forecast fit sales.csv              train, compare with baselines, forecast, draw
     forecast predict sales.forecast     forecast again, from new rows or further ahead
+    forecast backtest sales.csv         test methods on the past, each fit seeing only what came before
     """
     if os.environ.get("NO_COLOR"):
         ctx.color = False

@@ -99,7 +99,7 @@ def test_flags_are_spelt_as_the_arguments():
     [
         (["fti"], "Did you mean 'fit'?"),
         (["predcit", "x"], "Did you mean 'predict'?"),
-        (["xyz"], "There is no verb 'xyz'; verbs are fit, predict, evaluate, plot, info, template. See"),
+        (["xyz"], f"There is no verb 'xyz'; verbs are {', '.join(VERBS)}. See"),
         (["data.csv"], "Did you mean `forecast fit data.csv`?"),
         (["data.parquet"], "Did you mean `forecast fit data.parquet`?"),
         (["sales.forecast"], "Did you mean `forecast predict sales.forecast`?"),
