@@ -1,0 +1,1 @@
+"""Reports: everything that a fitted forecaster tells of itself, composed into one page."""
