@@ -168,9 +168,15 @@ def judge_forecaster(fitted: Fitted, panel: Panel, method: str, *, given: bool) 
 
 
 def _with_mean(trial: Trial, fitted: Fitted) -> Trial:
-    """Add what ``method="auto"`` forecasts."""
-    scales = trial.windows.scales[trial.windows.series][:, None, :]
-    mean = fitted.shifts[AUTO].apply(blended(trial.forecasts, fitted.weights), scales)
+    """Add what ``method="auto"`` forecasts: of the methods as they were calibrated in training."""
+    scales, middle = trial.windows.scales[trial.windows.series][:, None, :], trial.levels.index(0.5)
+    parts = {
+        name: fitted.shifts[name].apply_point(trial.forecasts[name][..., middle], scales)
+        if name in fitted.shifts
+        else trial.forecasts[name]
+        for name in fitted.weights
+    }
+    mean = fitted.shifts[AUTO].apply(blended(parts, fitted.weights), scales)
     return replace(trial, forecasts=trial.forecasts | {AUTO: mean})
 
 

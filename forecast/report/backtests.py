@@ -19,11 +19,11 @@ from forecast.report.plots import (
     INK,
     TINTS,
     TITLE,
-    _format_values,
-    _grid_columns,
-    _line_style,
-    _new_figure,
-    _style,
+    format_values,
+    grid_columns,
+    line_style,
+    new_figure,
+    style,
 )
 
 if TYPE_CHECKING:
@@ -109,9 +109,9 @@ def plot_backtest(
     groups = _groups(forecasts, id, target if target in forecasts.columns else None, series)
     kept = groups[: max(1, max_panels)]
     left_out = f"{len(kept)} of {len(groups)} panels" if len(kept) < len(groups) else ""
-    columns = min(_grid_columns(len(kept)), 3)
+    columns = min(grid_columns(len(kept)), 3)
     rows = -(-len(kept) // columns)
-    figure = _new_figure(HEIGHT if rows == 1 else 2.7 * rows + 0.6)
+    figure = new_figure(HEIGHT if rows == 1 else 2.7 * rows + 0.6)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for spare in grid[len(kept) :]:
         spare.remove()
@@ -121,7 +121,7 @@ def plot_backtest(
     drawn = [_last_windows(part, view) for _, part in kept]
     for ax, (name, part), last in zip(grid, kept, drawn, strict=False):
         _draw_panel(ax, part.loc[part[cutoff].isin(last)], view)
-        _style(ax, 10 if columns < 3 else 9)
+        style(ax, 10 if columns < 3 else 9)
         ax.set_title(name, loc="left", fontsize=10, color=INK, parse_math=False)
     windows = max(part[cutoff].nunique() for _, part in kept)
     few = f"the last windows, {max(map(len, drawn))} of {windows}" if max(map(len, drawn)) < windows else ""
@@ -157,13 +157,13 @@ def _draw_panel(ax: Axes, part: pd.DataFrame, view: _View) -> None:
     zone = part[view.time].dtype.tz if isinstance(part[view.time].dtype, pd.DatetimeTZDtype) else None
     x, y = _actuals(part, view)
     # Above the forecasts, which are thicker.
-    (line,) = ax.plot(x, y, color=INK, label="actual", **_line_style(y, 1.4))
+    (line,) = ax.plot(x, y, color=INK, label="actual", **line_style(y, 1.4))
     line.set_zorder(2.8)
     for number, (_, rows) in enumerate(part.groupby(view.cutoff)):
         ax.axvline(_axis_times(rows[view.cutoff])[0], color=FAINT, linewidth=0.6, zorder=1.2)
         _draw_window(ax, rows, view, labelled=number == 0)
     _format_times(ax, _axis_times(part[view.time]), zone, view.ticks)
-    _format_values(ax)
+    format_values(ax)
 
 
 def _last_windows(part: pd.DataFrame, view: _View) -> list[Any]:

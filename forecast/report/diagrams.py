@@ -32,9 +32,9 @@ from forecast.report.plots import (
     INK,
     TINTS,
     TITLE,
-    _format_values,
-    _new_figure,
-    _style,
+    format_values,
+    new_figure,
+    style,
 )
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def plot_reliability(
     shown, note = choose_methods(methods_in(table, method), methods)
     names = table[method].astype(str)
     table = table.assign(**{method: names}).loc[names.isin(shown)].sort_values(level, kind="stable")
-    figure = _new_figure(SQUARE)
+    figure = new_figure(SQUARE)
     figure.set_size_inches(SQUARE, SQUARE)
     ax = figure.subplots()
     ax.plot([0, 1], [0, 1], color=FAINT, linewidth=1.0, zorder=1.4)
@@ -104,7 +104,7 @@ def plot_reliability(
         x, half = np.asarray(widest.index, np.float64), floats(widest)
         low, high = np.clip(x - half, 0, 1), np.clip(x + half, 0, 1)
         ax.fill_between(x, low, high, color=CHANCE, linewidth=0, label="chance (95 %)", zorder=1.3)
-    _style(ax, 10)
+    style(ax, 10)
     ax.grid(visible=True, axis="x", color=GRID, linewidth=0.8)
     places = np.linspace(0, 1, 6)
     ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=places, yticks=places, aspect="equal")
@@ -150,14 +150,14 @@ def plot_scores_by_step(
 
     check_columns(scores, "table", (step, method, score))
     shown, note = choose_methods(methods_in(scores, method), methods)
-    figure = _new_figure(HEIGHT)
+    figure = new_figure(HEIGHT)
     ax = figure.subplots()
     for number, name in enumerate(shown):
         rows = scores.loc[scores[method].astype(str) == name].sort_values(step, kind="stable")
         y = floats(rows[score])
         ax.plot(floats(rows[step]), y, label=legend_label(name), **method_style(number, y))
-    _style(ax, 10)
-    _format_values(ax)
+    style(ax, 10)
+    format_values(ax)
     drawn = floats(scores.loc[scores[method].astype(str).isin(shown), score])
     # Errors are compared with zero; a score that can be negative, such as a bias or a skill, is not.
     if np.isfinite(drawn).any() and np.nanmin(drawn) >= 0:
@@ -206,13 +206,13 @@ def plot_reactions(
         )
     order = np.argsort(back)[::-1]
     cells = np.ma.masked_less_equal(values[order].T, 0.0)
-    figure = _new_figure(HEIGHT)
+    figure = new_figure(HEIGHT)
     ax = figure.subplots()
     shades = LinearSegmentedColormap.from_list("reactions", [TINTS[0], TINTS[2], BLUE, DEEP])
     top = float(values.max())
     norm = PowerNorm(0.5, vmin=0.0, vmax=top if top > 0 else 1.0)
     mesh = ax.pcolormesh(cells, cmap=shades, norm=norm, rasterized=True)
-    _style(ax, 10)
+    style(ax, 10)
     ax.grid(visible=False)
     ax.margins(0)
     ax.invert_yaxis()

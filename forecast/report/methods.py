@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.errors import ParameterError, TableError, closest
-from forecast.report.plots import BASELINE_COLOURS, BLUE, INK, _legend_entries, _line_style, _plain
+from forecast.report.plots import BASELINE_COLOURS, BLUE, INK, legend_entries, line_style, plain
 
 # The first method stands out; more than these cannot be told apart.
 COLOURS = (BLUE, *BASELINE_COLOURS)
@@ -57,17 +57,17 @@ def choose_methods(known: Sequence[str], wanted: Iterable[str] | None) -> tuple[
 
 def method_style(number: int, y: np.ndarray) -> dict[str, Any]:
     """Return how the line of a method is drawn: the first prominent, the others thin and dashed."""
-    style = _line_style(y, 2.0 if number == 0 else 1.3) | {"color": COLOURS[number]}
+    style = line_style(y, 2.0 if number == 0 else 1.3) | {"color": COLOURS[number]}
     return style if number == 0 else style | {"linestyle": "--"}
 
 
 def add_legend(figure: Any, axes: Sequence[Any], most: int = 6) -> None:
     """Put one legend for all axes below them: in one row of at most ``most`` names, or in even rows."""
-    handles, labels = _legend_entries(axes)
+    handles, labels = legend_entries(axes)
     rows = -(-len(labels) // most)
     look: dict[str, Any] = {"frameon": False, "fontsize": 10, "labelcolor": INK}
     legend = figure.legend(handles, labels, loc="outside lower center", ncols=-(-len(labels) // rows), **look)
-    _plain(legend)
+    plain(legend)
 
 
 def legend_label(name: str) -> str:

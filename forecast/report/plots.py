@@ -141,19 +141,19 @@ def plot_history(history: pd.DataFrame, *, title: str | None = None, ax: Axes | 
     check_columns(history, "history", ("epoch", "loss"))
     if history.empty:
         raise TableError("The history has no epochs; there is nothing to draw.")
-    axes = _new_figure(HEIGHT).subplots() if ax is None else ax
+    axes = new_figure(HEIGHT).subplots() if ax is None else ax
     x = floats(history["epoch"])
     losses = {"training": floats(history["loss"])}
     if "val_loss" in history.columns:
         losses["validation"] = floats(history["val_loss"])
     for (label, y), colour in zip(losses.items(), (FAINT, BLUE), strict=False):
-        axes.plot(x, y, color=colour, label=label, **_line_style(y, 2.0))
+        axes.plot(x, y, color=colour, label=label, **line_style(y, 2.0))
     _format_losses(axes, x, losses)
     heading = "Loss by epoch" if title is None else title
     if ax is not None:
         _head(ax, heading)
     else:
-        _style(axes, 10)
+        style(axes, 10)
         axes.set_title(heading, loc="left", parse_math=False, **TITLE)
         _add_legend(axes.figure, [axes])
     return cast("Figure", axes.figure)
@@ -193,7 +193,7 @@ def _png(figure: Figure, dpi: float | None = None) -> bytes:
     return buffer.getvalue()
 
 
-def _new_figure(height: float) -> Figure:
+def new_figure(height: float) -> Figure:
     """Return a figure outside pyplot's control, which a notebook can nevertheless show."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -216,16 +216,16 @@ def _names(panels: Sequence[Panel]) -> tuple[str, list[str]]:
 
 
 def _draw_figure(panels: Sequence[Panel], names: Sequence[str], heading: str) -> Figure:
-    columns = _grid_columns(len(panels))
+    columns = grid_columns(len(panels))
     rows = -(-len(panels) // columns)
-    figure = _new_figure(HEIGHT if rows == 1 else 2.5 * rows + 0.6)
+    figure = new_figure(HEIGHT if rows == 1 else 2.5 * rows + 0.6)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for spare in grid[len(panels) :]:
         spare.remove()
     axes = list(grid[: len(panels)])
     for ax, panel in zip(axes, panels, strict=True):
         _draw_panel(ax, panel, most_ticks=12 if columns == 1 else 7)
-        _style(ax, 10 if columns < 3 else 9)
+        style(ax, 10 if columns < 3 else 9)
     if len(panels) == 1:
         axes[0].set_title(heading, loc="left", parse_math=False, **TITLE)
     for ax, name in zip(axes, names, strict=False):
@@ -236,7 +236,8 @@ def _draw_figure(panels: Sequence[Panel], names: Sequence[str], heading: str) ->
     return figure
 
 
-def _grid_columns(panels: int) -> int:
+def grid_columns(panels: int) -> int:
+    """Return how many panels stand beside each other."""
     if panels <= 3:
         return panels
     return {4: 2, 5: 3, 6: 3, 9: 3}.get(panels, 4)
@@ -255,19 +256,19 @@ def _draw_panel(ax: Axes, panel: Panel, most_ticks: int = 7) -> None:
     for i, (name, line) in enumerate(panel.baselines.items()):
         colour = BASELINE_COLOURS[i % len(BASELINE_COLOURS)]
         label = name.lstrip("_") or "baseline"  # matplotlib leaves out labels that begin with an underscore
-        ax.plot(line.x, line.y, color=colour, linestyle="--", label=label, **_line_style(line.y, 1.3))
-    ax.plot(panel.past.x, panel.past.y, color=INK, label="history", **_line_style(panel.past.y, 1.4))
-    ax.plot(x, panel.ahead.y, color=BLUE, label="forecast", **_line_style(panel.ahead.y, 2.2))
+        ax.plot(line.x, line.y, color=colour, linestyle="--", label=label, **line_style(line.y, 1.3))
+    ax.plot(panel.past.x, panel.past.y, color=INK, label="history", **line_style(panel.past.y, 1.4))
+    ax.plot(x, panel.ahead.y, color=BLUE, label="forecast", **line_style(panel.ahead.y, 2.2))
     if np.isfinite(panel.known.y).any():
         # On top and thinner, so that both lines are seen where they agree.
         ax.plot(
-            panel.known.x, panel.known.y, color=VERMILION, label="actual", **_line_style(panel.known.y, 1.2)
+            panel.known.x, panel.known.y, color=VERMILION, label="actual", **line_style(panel.known.y, 1.2)
         )
     _format_times(ax, panel, most_ticks)
-    _format_values(ax)
+    format_values(ax)
 
 
-def _line_style(y: np.ndarray, width: float) -> dict[str, Any]:
+def line_style(y: np.ndarray, width: float) -> dict[str, Any]:
     """Return a line's width, with dots where a line alone would hide points."""
     finite = np.isfinite(y)
     padded = np.concatenate([[False], finite, [False]])
@@ -294,7 +295,8 @@ def _format_times(ax: Axes, panel: Panel, most_ticks: int) -> None:
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.10g}"))
 
 
-def _format_values(ax: Axes) -> None:
+def format_values(ax: Axes) -> None:
+    """Write the numbers of the value axis with thousands separated."""
     from matplotlib.ticker import FuncFormatter
 
     largest = max(abs(limit) for limit in ax.get_ylim())
@@ -335,7 +337,7 @@ def _format_losses(ax: Axes, x: np.ndarray, losses: dict[str, np.ndarray]) -> No
     )
 
 
-def _style(ax: Axes, size: int) -> None:
+def style(ax: Axes, size: int) -> None:
     """Give our own figures a quiet look whatever the user's settings; axes of the user's are left alone."""
     ax.set_facecolor("white")
     ax.set_axisbelow(True)
@@ -353,22 +355,23 @@ def _style(ax: Axes, size: int) -> None:
 
 def _add_legend(figure: Any, axes: Sequence[Axes]) -> None:
     """Put one legend for all axes below them."""
-    handles, labels = _legend_entries(axes)
+    handles, labels = legend_entries(axes)
     columns = min(len(labels), 6)
     look: dict[str, Any] = {"frameon": False, "fontsize": 10, "labelcolor": INK}
-    _plain(figure.legend(handles, labels, loc="outside lower center", ncols=columns, **look))
+    plain(figure.legend(handles, labels, loc="outside lower center", ncols=columns, **look))
 
 
 def _head(ax: Axes, title: str) -> None:
     """Put a title above axes of the user's and the legend between the two, clear of the data."""
-    handles, labels = _legend_entries([ax])
+    handles, labels = legend_entries([ax])
     columns = min(len(labels), 4)
     look: dict[str, Any] = {"frameon": False, "fontsize": 9, "borderaxespad": 0.1}
-    _plain(ax.legend(handles, labels, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=columns, **look))
+    plain(ax.legend(handles, labels, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=columns, **look))
     ax.set_title(title, loc="left", pad=8 + 15 * -(-len(labels) // columns), parse_math=False)
 
 
-def _legend_entries(axes: Sequence[Axes]) -> tuple[list[Any], list[str]]:
+def legend_entries(axes: Sequence[Axes]) -> tuple[list[Any], list[str]]:
+    """Return the handles and labels of several axes, each label once."""
     found: dict[str, Any] = {}
     for ax in axes:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
@@ -378,6 +381,7 @@ def _legend_entries(axes: Sequence[Axes]) -> tuple[list[Any], list[str]]:
     return [found[label] for label in order], order
 
 
-def _plain(legend: Any) -> None:
+def plain(legend: Any) -> None:
+    """Show the names in a legend as they are: a $ begins no formula."""
     for text in legend.get_texts():
         text.set_parse_math(False)
