@@ -128,6 +128,9 @@ def _columns(headers: list[str], rows: list[list[str]]) -> list[str]:
 
 
 def _range(low: float, high: float, form: str) -> str:
+    if low < -999:
+        # Against a rival that is nearly perfect in some draws, a loss has no bound worth printing.
+        return f"<-999 to {high:{form}}"
     return "–" if math.isnan(low) else f"{low:{form}} to {high:{form}}"
 
 

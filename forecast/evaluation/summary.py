@@ -85,6 +85,9 @@ def differ(outcomes: Outcomes, first: str, second: str, *, seed: int = 0) -> boo
 def verdict(outcomes: Outcomes, table: pd.DataFrame, *, seed: int = 0) -> str:
     """Say in plain words what the summary shows: better, worse or not distinguishable, and whether someone won."""
     criterion, rival = table.attrs["criterion"], table.attrs["baseline"]
+    if not is_enough(outcomes.grid(rival)):
+        scores = ", ".join(f"{row['method']} {row[criterion]:.3f}" for _, row in table.head(2).iterrows())
+        return f"Fewer than three windows and three series: no conclusion. Lowest {criterion}: {scores}."
     trained = [m for m in table["method"] if outcomes.runs_of(m)[0].trained]
     ours = table.set_index("method")
     sentences = []
