@@ -17,7 +17,27 @@ from forecast.cli.options import (
     reading_options,
     rows_out_option,
 )
-from forecast.cli.sections import Verb
+from forecast.cli.sections import Verb, option, section
+from forecast.cli.values import whole
+from forecast.errors import ParameterError
+
+# Paths of a sum whose number is not given, and at most: a path is a row of the table for every step.
+USUAL_PATHS, MOST_PATHS = 1_000, 100_000
+
+path_options = section(
+    "Forecast",
+    option(
+        "--paths",
+        type=whole(1, MOST_PATHS),
+        metavar="N",
+        help="Write N sample paths instead of quantiles.",
+    ),
+    option(
+        "--total",
+        is_flag=True,
+        help=f"Write the sum over the horizon, with intervals from N paths ({USUAL_PATHS:,} if not given).",
+    ),
+)
 
 
 @click.command(cls=Verb, short_help="Forecast with a saved model, from new rows or further ahead.")
@@ -25,6 +45,7 @@ from forecast.cli.sections import Verb
 @click.argument("table", metavar="[TABLE]", required=False)
 @horizon_option
 @level_options
+@path_options
 @reading_options
 @rows_out_option
 @force_option
@@ -45,6 +66,9 @@ def predict(
 
     TABLE (- for stdin) holds history, and over the horizon the columns known ahead, with empty targets. Rows
     that continue the stored history suffice; `forecast template MODEL` writes those to fill in.
+
+    Quantiles of single steps do not add up: for a sum or a peak over the horizon, --total and --paths keep how
+    the steps go together.
     """
     from forecast.cli.opening import load_forecaster, open_model, read_rows, write_rows
     from forecast.cli.session import settle
@@ -54,14 +78,37 @@ def predict(
         raise click.UsageError("--json prints to stdout; leave out --out.")
     check_rows_out(out, force)
     check_method(options["method"])
+    _check_paths(options)
     file = open_model(model, table)
     rows = None if table is None else read_rows(file, table, ctx, future_only=True)
     forecaster = load_forecaster(model)
-    wanted = {name: options[name] for name in ("horizon", "quantiles", "method")}
-    found = forecaster.predict(rows, **wanted)
+    kind, found = _found(forecaster, rows, options)
     if not as_json:
         write_rows(found, out)
         return
     from forecast.cli.tables import frame_records, print_json
 
-    print_json({"method": found.attrs["method"], "forecast": frame_records(found)})
+    print_json({"method": found.attrs["method"], kind: frame_records(found)})
+
+
+def _found(forecaster: Any, rows: Any, options: dict[str, Any]) -> tuple[str, Any]:
+    """Return what was asked for, by name: the forecast, its paths, or the total."""
+    wanted = {name: options[name] for name in ("horizon", "method")}
+    if options["total"]:
+        paths = USUAL_PATHS if options["paths"] is None else options["paths"]
+        return "total", forecaster.total(rows, quantiles=options["quantiles"], paths=paths, **wanted)
+    if options["paths"] is not None:
+        return "paths", forecaster.sample(rows, paths=options["paths"], **wanted)
+    return "forecast", forecaster.predict(rows, quantiles=options["quantiles"], **wanted)
+
+
+def _check_paths(options: dict[str, Any]) -> None:
+    """Refuse quantiles of paths, before any work is done.
+
+    Raises:
+        ParameterError: Paths are not quantiles.
+    """
+    if options["paths"] is not None and options["quantiles"] is not None and not options["total"]:
+        raise ParameterError(
+            "--paths writes paths, which have no quantiles; leave out --quantiles, or add --total."
+        )

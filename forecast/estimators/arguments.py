@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.utils.validation import validate_data
 
+from forecast.data.panel import Panel
 from forecast.data.windows import check_positive
-from forecast.errors import ParameterError
+from forecast.errors import InputError, ParameterError
 from forecast.estimators.baseline import check_method
+from forecast.estimators.contract import as_table, with_future
+from forecast.estimators.fitting import Fitted
 from forecast.estimators.network import Options
 from forecast.estimators.setting import Wishes
-from forecast.evaluation.comparison import AUTO, NETWORK
+from forecast.evaluation.comparison import AUTO, NETWORK, winner
 from forecast.evaluation.intervals import check_quantiles
 from forecast.models import build_rnn
 from forecast.models.losses import POINT_LOSSES
@@ -92,3 +96,40 @@ def _check_numbers(estimator: Forecaster) -> None:
         value = getattr(estimator, name)
         if value is not None and not (isinstance(value, int | float | np.number) and 0 < value < np.inf):
             raise ParameterError(f"{name} must be a positive number; got {value!r}.")
+
+
+def asked(
+    forecaster: Forecaster, X: Any, horizon: int | None, method: str | None
+) -> tuple[Fitted, Panel, int | None, str]:
+    """Return what is asked to forecast: the fitted parts, the history to continue, how far, and by which method.
+
+    Raises:
+        InputError: An argument is wrong, or the table is not one that training knew.
+    """
+    fitted = forecaster._fitted()
+    method = chosen_method(forecaster, forecaster.method if method is None else method)
+    if horizon is not None:
+        check_positive(horizon=horizon)
+    if forecaster.from_arrays_ and X is not None:
+        X = validate_data(forecaster, X, reset=False, dtype=np.float64)
+        return fitted, with_future(fitted.history, X), len(X), method
+    if forecaster.from_arrays_ and fitted.contract.columns.known_future and method == NETWORK:
+        raise InputError("This model was fitted on arrays: pass the next rows' covariates, predict(X).")
+    return fitted, fitted.history if X is None else fitted.panel(as_table(X)), horizon, method
+
+
+def chosen_method(forecaster: Forecaster, method: str) -> str:
+    """Return who forecasts: a method, or the winner of the comparison for ``"best"``.
+
+    Raises:
+        ParameterError: The method does not exist, or needs a comparison that there was not.
+    """
+    check_method(method, ("best", AUTO, NETWORK))
+    if method not in ("best", AUTO):
+        return method
+    fitted = forecaster._fitted()
+    if not fitted.weights or fitted.comparison is None:
+        raise ParameterError(
+            f"method={method!r} needs a comparison, and no rows were held out; fit with holdout."
+        )
+    return AUTO if method == AUTO else winner(fitted.comparison)

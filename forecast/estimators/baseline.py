@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -15,8 +16,19 @@ from forecast.data.scale import error_scales
 from forecast.data.windows import check_positive, make_windows
 from forecast.errors import InputError, ParameterError, closest
 from forecast.estimators import contract as contracts
+from forecast.estimators.realised import Realised, coverage_frame
 from forecast.estimators.rolling import widened
+from forecast.estimators.sampling import (
+    Drawing,
+    Outlook,
+    check_samples,
+    check_within,
+    path_table,
+    total_table,
+)
 from forecast.estimators.setting import Setting, Wishes, choose_setting
+from forecast.estimators.templates import ENOUGH_WINDOWS, kept_template
+from forecast.estimators.updating import updated_baseline
 from forecast.evaluation.baselines import BASELINES
 from forecast.evaluation.comparison import baseline_scores, memory_of
 from forecast.evaluation.intervals import ConformalShift, check_quantiles
@@ -36,6 +48,8 @@ class FittedBaseline:
     wanted: tuple[float, ...]
     levels: tuple[float, ...]
     shift: ConformalShift | None
+    template: np.ndarray | None = None
+    realised: dict[str, Realised] = field(default_factory=dict)
 
 
 class Baseline(RegressorMixin, BaseEstimator):
@@ -99,7 +113,7 @@ class Baseline(RegressorMixin, BaseEstimator):
             InputError: The table or an argument is wrong.
         """
         check_method(self.method)
-        panel, contract = self._first_panel(X, y)
+        panel, contract, _ = contracts.training_panel(self, X, y)
         wanted = tuple(float(q) for q in self.quantiles)
         levels = check_quantiles(sorted({*wanted, 0.5}))
         wishes = Wishes(self.horizon, 1, self.season, 0, "drop", levels)
@@ -107,15 +121,17 @@ class Baseline(RegressorMixin, BaseEstimator):
             panel, wishes if y is None else Wishes(self.horizon or 1, 1, self.season, 0, "drop")
         )
         scales = error_scales(panel, setting.season)
-        shift = None
+        shift, template = None, None
         if wanted:
             begin = np.maximum(panel.ends - setting.validation, panel.offsets[:-1] + max(setting.season, 1))
             windows = make_windows(
                 panel, context=1, horizon=setting.horizon, first=begin, short="drop", scales=scales
             ).thin(MOST_CALIBRATION)
-            shift = ConformalShift.fit(baseline_scores(self.method, windows, setting.season), levels)
-        history = panel.tail(memory_of(setting.season))
-        self.fitted_ = FittedBaseline(contract, setting, history, scales, wanted, levels, shift)
+            scores = baseline_scores(self.method, windows, setting.season)
+            shift = ConformalShift.fit(scores, levels)
+            template = self._template(panel, setting, scales, scores)
+        history = panel.tail(memory_of(setting.season) + setting.horizon)
+        self.fitted_ = FittedBaseline(contract, setting, history, scales, wanted, levels, shift, template)
         self.from_arrays_ = y is not None
         return self
 
@@ -138,14 +154,100 @@ class Baseline(RegressorMixin, BaseEstimator):
             return values[:, 0] if values.shape[1] == 1 else values
         ahead = fitted.setting.horizon if horizon is None else horizon
         check_positive(horizon=ahead)
-        panel = fitted.history if X is None else fitted.contract.read(X)
-        check_history(panel)
-        scales = fitted.scales if X is None else error_scales(panel, fitted.setting.season)
-        values = self._ahead(panel, ahead, scales)
+        panel, values = self._continued(X, ahead)
         contracts.tell_gaps(values, fitted.levels, fitted.wanted, fitted.setting.horizon)
         chosen = [fitted.levels.index(level) for level in fitted.wanted]
         middle = fitted.levels.index(0.5)
         return contracts.forecast_table(panel, values[..., [*chosen, middle]], fitted.wanted, len(chosen))
+
+    def sample(
+        self,
+        X: Any = None,
+        horizon: int | None = None,
+        *,
+        paths: int = 100,
+        dependence: str = "schaake",
+        seed: int = 0,
+    ) -> pd.DataFrame:
+        """Draw sample paths, as ``Forecaster.sample`` does.
+
+        Args:
+            X: A table with the history to continue; None continues the training table.
+            horizon: Rows ahead, at most those calibrated; None: all of them.
+            paths: Paths of each series.
+            dependence: ``"schaake"`` or ``"copula"``.
+            seed: Equal seeds give equal paths.
+
+        Returns:
+            id, time, [target], ``path``, ``forecast``.
+
+        Example:
+            >>> import forecast
+            >>> model = forecast.Baseline("theta", horizon=3).fit(forecast.load_dataset("air_passengers"))
+            >>> model.sample(paths=2)[["month", "path"]].iloc[[0, 2, 3]].to_dict("list")["path"]
+            [1, 1, 2]
+        """
+        drawing = Drawing(paths, dependence, seed)
+        return path_table(self._outlook(X, horizon, drawing), drawing)
+
+    def total(
+        self,
+        X: Any = None,
+        horizon: int | None = None,
+        *,
+        quantiles: Sequence[float] | None = None,
+        paths: int = 1000,
+        dependence: str = "schaake",
+        seed: int = 0,
+    ) -> pd.DataFrame:
+        """Forecast the sum over the horizon, as ``Forecaster.total`` does.
+
+        Args:
+            X: A table with the history to continue; None continues the training table.
+            horizon: Rows to sum, at most those calibrated; None: all of them.
+            quantiles: Levels, none outside those of the baseline; None gives these.
+            paths: Paths of each series.
+            dependence: ``"schaake"`` or ``"copula"``.
+            seed: Equal seeds give equal sums.
+
+        Returns:
+            One row a series and target: id, ``from``, ``to``, [target], ``forecast``, ``q0.1`` …
+
+        Example:
+            >>> import forecast
+            >>> model = forecast.Baseline("theta", horizon=3).fit(forecast.load_dataset("air_passengers"))
+            >>> model.total().columns.tolist()
+            ['from', 'to', 'forecast', 'q0.1', 'q0.9']
+        """
+        drawing = Drawing(paths, dependence, seed)
+        levels = self.quantiles if quantiles is None else quantiles
+        return total_table(self._outlook(X, horizon, drawing), drawing, sorted(levels))
+
+    def update(self, X: Any, y: Any = None) -> Baseline:
+        """Take newer rows: the history grows, and the intervals follow the errors, as ``Forecaster.update`` does.
+
+        Args:
+            X: A table that continues the history, or the whole table; after ``fit(X, y)`` the rows that follow.
+            y: Their targets, after ``fit(X, y)``.
+
+        Example:
+            >>> import forecast
+            >>> table = forecast.load_dataset("air_passengers")
+            >>> model = forecast.Baseline("theta", horizon=3).fit(table[:-12]).update(table)
+            >>> model.coverage_["scores"].tolist()
+            [12, 12, 12]
+        """
+        check_is_fitted(self)
+        given = contracts.newer_panel(self, X, y)
+        self.fitted_ = updated_baseline(self.fitted_, self.method, given)
+        return self
+
+    @property
+    def coverage_(self) -> pd.DataFrame:
+        """What the quantiles reached in all updates; see ``Forecaster.coverage_``."""
+        check_is_fitted(self)
+        fitted = self.fitted_
+        return coverage_frame(fitted.realised, fitted.levels, fitted.contract.columns.target)
 
     def save(self, path: Any) -> None:
         """Write everything to one file, atomically; ``forecast.load`` reads it."""
@@ -159,24 +261,40 @@ class Baseline(RegressorMixin, BaseEstimator):
         tags.target_tags.multi_output = True
         return tags
 
+    def _continued(self, X: Any, horizon: int) -> tuple[Panel, np.ndarray]:
+        """Return a table, or the stored history, and its forecasts."""
+        fitted = self.fitted_
+        panel = fitted.history if X is None else fitted.contract.read(X)
+        check_history(panel)
+        scales = fitted.scales if X is None else error_scales(panel, fitted.setting.season)
+        return panel, self._ahead(panel, horizon, scales)
+
+    def _template(self, panel: Panel, setting: Setting, scales: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        """Keep windows of errors; where calibration has few, from some more origins before."""
+        template = kept_template(scores)
+        if len(template) >= ENOUGH_WINDOWS:
+            return template
+        rows = max(setting.validation, setting.horizon + -(-2 * ENOUGH_WINDOWS // len(panel)))
+        begin = np.maximum(panel.ends - rows, panel.offsets[:-1] + max(setting.season, 1))
+        windows = make_windows(
+            panel, context=1, horizon=setting.horizon, first=begin, short="drop", scales=scales
+        ).thin(2 * ENOUGH_WINDOWS)
+        return kept_template(baseline_scores(self.method, windows, setting.season))
+
+    def _outlook(self, X: Any, horizon: int | None, drawing: Drawing) -> Outlook:
+        check_is_fitted(self)
+        fitted = self.fitted_
+        ahead = fitted.setting.horizon if horizon is None else horizon
+        check_within(ahead, fitted.setting.horizon)
+        check_samples(fitted.levels, drawing)
+        panel, values = self._continued(X, ahead)
+        return Outlook(panel, values, fitted.levels, fitted.template, self.method)
+
     def _ahead(self, panel: Panel, horizon: int, scales: np.ndarray) -> np.ndarray:
         fitted = self.fitted_
         return baseline_ahead(
             self.method, panel, horizon, fitted.setting, fitted.levels, fitted.shift, scales
         )
-
-    def _first_panel(self, X: Any, y: Any) -> tuple[Panel, contracts.Contract]:
-        if y is not None:
-            X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=np.float64)
-            return contracts.array_panel(X[:, :0], np.asarray(y, np.float64), ())
-        target = (self.target,) if isinstance(self.target, str) else tuple(self.target)
-        roles = {"time": self.time, "id": self.id, "target": target}
-        roles |= dict.fromkeys(("known_future", "past_only", "static"), ("none",))
-        reading = {"duplicates": self.duplicates, "timezone": self.timezone, "date_format": self.date_format}
-        panel, contract, _ = contracts.first_panel(
-            contracts.as_table(X), step=self.step, snapped=self.snap, reading=reading, roles=roles
-        )
-        return panel, contract
 
 
 def baseline_ahead(

@@ -13,7 +13,9 @@ import pandas as pd
 from forecast.data.panel import Panel
 from forecast.data.step import Step
 from forecast.data.windows import SHORT
+from forecast.estimators.realised import Realised
 from forecast.estimators.setting import Setting
+from forecast.estimators.templates import MOST_WINDOWS
 from forecast.evaluation.intervals import ConformalShift
 from forecast.models import Shapes
 
@@ -141,6 +143,31 @@ def check_shift(shift: ConformalShift, shapes: Shapes) -> ConformalShift:
     _has(shift.shift, np.float64, shape)
     _has(shift.counts, np.int64, shape)
     return shift
+
+
+def check_template(template: np.ndarray, horizon: int, targets: int) -> np.ndarray:
+    """Return past windows of errors, or refuse those of another shape.
+
+    Raises:
+        ValueError: For that reason, or a number is missing or infinite.
+    """
+    _has(template, np.float32, (len(template), horizon, targets))
+    if len(template) > MOST_WINDOWS or not np.isfinite(template).all():
+        raise ValueError("windows of errors that no fit keeps")
+    return template
+
+
+def check_realised(seen: Realised, shape: tuple[int, ...]) -> Realised:
+    """Return counts of an adaptation, or refuse those that cannot be.
+
+    Raises:
+        ValueError: For that reason.
+    """
+    _has(seen.below, np.int64, shape)
+    _has(seen.counts, np.int64, shape)
+    if (seen.below < 0).any() or (seen.below > seen.counts).any():
+        raise ValueError("more hits than scores")
+    return seen
 
 
 def least_numbers(units: int, layers: int, shapes: Shapes, skip: bool) -> int:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.utils.validation import validate_data
 
 from forecast.data.columns import Columns
 from forecast.data.frequency import Step, parse_step
@@ -104,6 +105,25 @@ def first_panel(
     return panel, Contract(table.columns, panel.step, tuple(sorted(kept.items())), snapped), choices
 
 
+def training_panel(estimator: Any, X: Any, y: Any) -> tuple[Panel, Contract, tuple[Choice, ...]]:
+    """Read what an estimator is fitted to, by its own arguments: a table, or arrays if ``y`` is given.
+
+    Columns of ``X`` beside ``y`` are known ahead; an estimator that has no such argument takes none.
+    """
+    roles = ("known_future", "past_only", "static")
+    if y is not None:
+        X, y = validate_data(estimator, X, y, multi_output=True, y_numeric=True, dtype=np.float64)
+        X = X if hasattr(estimator, "known_future") else X[:, :0]
+        names = getattr(estimator, "feature_names_in_", [f"x{j}" for j in range(X.shape[1])])
+        known = tuple(str(name) for name in names[: X.shape[1]])
+        return *array_panel(X, np.asarray(y, np.float64), known), ()
+    target = (estimator.target,) if isinstance(estimator.target, str) else tuple(estimator.target)
+    named = {"time": estimator.time, "id": estimator.id, "target": target}
+    named |= {role: tuple(getattr(estimator, role, ("none",))) for role in roles}
+    reading = {name: getattr(estimator, name) for name in ("duplicates", "timezone", "date_format")}
+    return first_panel(as_table(X), step=estimator.step, snapped=estimator.snap, reading=reading, roles=named)
+
+
 def array_panel(x: np.ndarray, y: np.ndarray, names: tuple[str, ...]) -> tuple[Panel, Contract]:
     """Make a panel of one series from arrays: rows are steps, ``x`` is known ahead, ``y`` the targets."""
     if len(y) < 2:
@@ -129,6 +149,32 @@ def with_future(history: Panel, x: np.ndarray) -> Panel:
     empty[:, len(columns.target) : len(columns.target) + x.shape[1]] = x
     past = history.values[: int(history.ends[0])]
     return _plain_panel(np.concatenate([past, empty]), columns)
+
+
+def newer_panel(estimator: Any, X: Any, y: Any) -> Panel:
+    """Read newer rows for a fitted estimator: a table, or arrays that follow those it was fitted on.
+
+    Raises:
+        InputError: A column is missing, or arrays are given for a table or the other way round.
+    """
+    history: Panel = estimator.fitted_.history
+    if not estimator.from_arrays_:
+        if y is not None:
+            raise InputError(
+                "This model was fitted on a table: its targets are columns of X, so leave out y."
+            )
+        return estimator.fitted_.contract.read(as_table(X))
+    if y is None:
+        raise InputError(
+            "This model was fitted on arrays: pass the next rows' covariates and targets, update(X, y)."
+        )
+    X, y = validate_data(estimator, X, y, reset=False, multi_output=True, y_numeric=True, dtype=np.float64)
+    known, targets = len(history.columns.known_future), len(history.columns.target)
+    y = np.asarray(y, np.float64).reshape(len(X), -1)
+    if y.shape[1] != targets:
+        raise InputError(f"y has {y.shape[1]} columns; this model was fitted on {targets}.")
+    values = np.column_stack([y, X[:, :known]])
+    return replace(_plain_panel(values, history.columns), starts=history.times_at(history.ends))
 
 
 def join(stored: Panel, given: Panel, context: int) -> Panel:

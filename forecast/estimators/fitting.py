@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
@@ -14,10 +14,20 @@ from forecast.data.scale import error_scales
 from forecast.data.table import Choice
 from forecast.data.windows import Windows
 from forecast.estimators.contract import Contract, join
-from forecast.estimators.network import Network, Options, calibrated, fit_network, go_on
+from forecast.estimators.network import (
+    Network,
+    Options,
+    calibrated,
+    calibration_scores,
+    fit_network,
+    go_on,
+    shifted,
+)
+from forecast.estimators.realised import Realised, coverage_frame
 from forecast.estimators.setting import Setting, Wishes, choose_setting
+from forecast.estimators.templates import kept_template, trial_templates
 from forecast.evaluation.blending import blend_trial
-from forecast.evaluation.comparison import Trial, compare, memory_of, set_beside
+from forecast.evaluation.comparison import NETWORK, Trial, compare, memory_of, set_beside
 from forecast.evaluation.intervals import ConformalShift
 from forecast.training.fit import Listeners
 
@@ -42,8 +52,10 @@ class Fitted:
         comparison: Methods beside each other on held-out rows, or None.
         shifts: Calibration of each baseline and of the weighted mean, by name.
         weights: Of the weighted mean, by method; empty without a comparison.
+        templates: Past windows of each method's errors in units of the series' scale, for sample paths.
         choices: What was chosen while fitting.
         rows: Rows of the training table.
+        realised: What the quantiles of each method reached while ``update`` adapted them.
     """
 
     contract: Contract
@@ -55,13 +67,20 @@ class Fitted:
     comparison: pd.DataFrame | None
     shifts: dict[str, ConformalShift]
     weights: dict[str, float]
+    templates: dict[str, np.ndarray]
     choices: tuple[Choice, ...]
     rows: int
+    realised: dict[str, Realised] = field(default_factory=dict)
 
     @property
     def levels(self) -> tuple[float, ...]:
         """Quantile levels of the forecasts."""
         return self.wanted
+
+    @property
+    def coverage(self) -> pd.DataFrame:
+        """What the quantiles reached in updates; see ``coverage_frame``."""
+        return coverage_frame(self.realised, self.network.shapes.quantiles, self.contract.columns.target)
 
     def panel(self, source: Any) -> Panel:
         """Read a table and put stored history before series too short to stand alone; a panel is taken as it is."""
@@ -116,29 +135,48 @@ def fit_panel(
     stop = panel.ends - setting.holdout
     if setting.holdout and any_held_out(panel, setting, stop):
         network, trial = _compared(panel, setting, options, stop, listeners)
+        mixed, weights = blend_trial(trial)
+        # Before the network learns from these rows.
+        earlier = _earlier(network, panel, setting, stop, trial.windows.scales)
+        templates = trial_templates(trial, weights, network, earlier)
         if refit and network.record.stopped != "interrupted":
             network = go_on(network, panel, setting, _part(options, 1 - FIRST_SHARE), listeners=listeners)
-        mixed, weights = blend_trial(trial)
         comparison, shifts = compare(mixed if blend else trial), mixed.shifts
     else:
-        network, validation = fit_network(panel, setting, options, panel.ends, listeners=listeners)
-        network = calibrated(network, [validation]) if options.calibrate else network
+        network, templates = _alone(panel, setting, options, listeners)
         comparison, shifts, weights = None, {}, {}
-    history = panel.tail(max(setting.context, memory_of(setting.season)))
     scales = error_scales(panel, setting.season)
     return Fitted(
         contract=contract,
         setting=setting,
         network=network,
-        history=history,
+        history=panel.tail(rows_kept(setting)),
         scales=scales,
         wanted=options.wanted,
         comparison=comparison,
         shifts=shifts,
         weights=weights,
+        templates=templates,
         choices=choices,
         rows=panel.rows,
     )
+
+
+def rows_kept(setting: Setting) -> int:
+    """Rows of history that forecasts look at, also those from the newest origins whose horizon is not over."""
+    return max(setting.context + setting.horizon, memory_of(setting.season))
+
+
+def _alone(
+    panel: Panel, setting: Setting, options: Options, listeners: Listeners
+) -> tuple[Network, dict[str, np.ndarray]]:
+    """Train on all rows but the validation tail, which calibrates and tells how the steps go together."""
+    network, validation = fit_network(panel, setting, options, panel.ends, listeners=listeners)
+    scores = calibration_scores(network, [validation])
+    if scores is None:
+        return network, {}
+    template = kept_template(scores[..., network.shapes.middle])
+    return (shifted(network, scores) if options.calibrate else network), {NETWORK: template}
 
 
 def _compared(
@@ -166,10 +204,17 @@ def hold_trial(
     scales = error_scales(panel, setting.season, stop)
     first = np.maximum(stop, panel.offsets[:-1] + setting.context)
     windows = _spread(network.windows(panel, first=first, scales=scales), most)
-    before = np.maximum(stop - setting.validation, panel.offsets[:-1] + setting.context)
-    calibration = _spread(network.windows(panel, first=before, stop=stop, scales=scales))
+    calibration = _earlier(network, panel, setting, stop, scales)
     levels = network.shapes.quantiles or (0.5,)
     return set_beside(network.forecasts(windows), windows, calibration, levels, setting.season)
+
+
+def _earlier(
+    network: Network, panel: Panel, setting: Setting, stop: np.ndarray, scales: np.ndarray
+) -> Windows:
+    """List windows of the validation rows before ``stop``."""
+    before = np.maximum(stop - setting.validation, panel.offsets[:-1] + setting.context)
+    return _spread(network.windows(panel, first=before, stop=stop, scales=scales))
 
 
 def any_held_out(panel: Panel, setting: Setting, stop: np.ndarray) -> bool:

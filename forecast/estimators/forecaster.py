@@ -5,23 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from forecast.data.panel import Panel
 from forecast.data.table import Choice
-from forecast.data.windows import check_positive
-from forecast.errors import InputError, ParameterError
+from forecast.errors import ParameterError
 from forecast.estimators import contract as contracts
-from forecast.estimators.arguments import options_of, wishes_of
-from forecast.estimators.baseline import check_method
-from forecast.estimators.fitting import Fitted, fit_panel
-from forecast.estimators.prediction import evaluate_panel, predict_panel
-from forecast.evaluation import metrics
-from forecast.evaluation.comparison import AUTO, NETWORK, mase_scales, verdict, winner
-from forecast.report.progress import ProgressLine
+from forecast.estimators.arguments import asked, chosen_method, options_of
+from forecast.estimators.fitting import Fitted
+from forecast.estimators.learning import learn
+from forecast.estimators.prediction import evaluate_panel, predict_panel, sampled, score_panel
+from forecast.estimators.sampling import Drawing, path_table, total_table
+from forecast.estimators.updating import updated
+from forecast.evaluation.comparison import verdict
 from forecast.training.fit import Listeners, Progress
 
 
@@ -84,6 +81,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
         history_: One row an epoch: loss, val_loss, learning_rate, gradient_norm, seconds.
         comparison_: Methods beside each other on the held-out rows, best first; None without holdout.
         choices_: What was chosen, with the flag or argument that changes it.
+        coverage_: What the quantiles reached while ``update`` adapted them.
 
     Example:
         >>> import forecast
@@ -168,25 +166,8 @@ class Forecaster(RegressorMixin, BaseEstimator):
             InputError: The table or an argument is wrong.
             TrainingDiverged: The loss became non-finite.
         """
-        panel, contract, choices = self._first_panel(X, y)
-        options, wishes = options_of(self), wishes_of(self, arrays=y is not None)
-        announce = _print_choices if self.verbose and announce is None else announce
-        if announce is not None:
-            announce(choices)
-        line = ProgressLine() if self.verbose and progress is None else None
-        listeners = Listeners(progress or line, interrupted, tuple(self.callbacks), announce)
-        self.fitted_: Fitted = fit_panel(
-            panel,
-            contract,
-            options,
-            wishes,
-            listeners=listeners,
-            refit=self.refit,
-            blend=self.method == AUTO,
-        )
-        if line is not None:
-            line.close()
-        self.choices_ = choices + self.fitted_.choices
+        listeners = Listeners(progress, interrupted, tuple(self.callbacks), announce)
+        self.fitted_, self.choices_ = learn(self, X, y, listeners)
         self.from_arrays_ = y is not None
         if self.verbose and self.comparison_ is not None:
             print(self.comparison_.to_string(index=False), self.verdict_, sep="\n")
@@ -243,18 +224,108 @@ class Forecaster(RegressorMixin, BaseEstimator):
         Raises:
             InputError: A column, history or known-future value is missing.
         """
-        fitted = self._fitted()
+        fitted, panel, horizon, method = asked(self, X, horizon, method)
         levels = fitted.levels if quantiles is None else tuple(float(q) for q in quantiles)
         contracts.check_levels(levels, fitted.levels)
-        method = self._method(self.method if method is None else method)
-        if horizon is not None:
-            check_positive(horizon=horizon)
-        if self.from_arrays_ and X is not None:
-            return self._predict_arrays(X, method)
-        if self.from_arrays_ and fitted.contract.columns.known_future and method == NETWORK:
-            raise InputError("This model was fitted on arrays: pass the next rows' covariates, predict(X).")
-        panel = fitted.history if X is None else fitted.panel(contracts.as_table(X))
-        return predict_panel(fitted, panel, horizon, levels=levels, method=method)
+        if not self.from_arrays_ or X is None:
+            return predict_panel(fitted, panel, horizon, levels=levels, method=method)
+        table = predict_panel(fitted, panel, horizon, levels=(), method=method)
+        values = table["forecast"].to_numpy().reshape(-1, table.attrs["horizon"]).T
+        return values[:, 0] if values.shape[1] == 1 else values
+
+    def sample(
+        self,
+        X: Any = None,
+        horizon: int | None = None,
+        *,
+        paths: int = 100,
+        method: str | None = None,
+        dependence: str = "schaake",
+        seed: int | None = None,
+    ) -> pd.DataFrame:
+        """Draw sample paths: steps spread as their quantiles say and go together as in past windows, 20 at least.
+
+        Args:
+            X: As for ``predict``.
+            horizon: Rows ahead, at most as trained; None: as trained.
+            paths: Paths of each series; series are drawn independently of each other.
+            method: As for ``predict``.
+            dependence: ``"schaake"`` (the order of past windows) or ``"copula"`` (their correlations).
+            seed: Equal seeds give equal paths; None: the model's.
+
+        Returns:
+            id, time, [target], ``path`` (from 1), ``forecast``; ordered by id, target, path, time.
+
+        Example:
+            >>> import forecast
+            >>> table = forecast.load_dataset("air_passengers")
+            >>> model = forecast.Forecaster(horizon=3, context=24, units=8, epochs=1).fit(table)
+            >>> model.sample(paths=200).groupby("path")["forecast"].max().shape  # the highest of each path
+            (200,)
+        """
+        drawing = Drawing(paths, dependence, self.seed if seed is None else seed)
+        return path_table(sampled(*asked(self, X, horizon, method), drawing=drawing), drawing)
+
+    def total(
+        self,
+        X: Any = None,
+        horizon: int | None = None,
+        *,
+        quantiles: Sequence[float] | None = None,
+        paths: int = 1000,
+        method: str | None = None,
+        dependence: str = "schaake",
+        seed: int | None = None,
+    ) -> pd.DataFrame:
+        """Forecast the sum over the horizon; its intervals come from sample paths, as quantiles do not add up.
+
+        Args:
+            quantiles: Levels, none outside the trained ones; None: as trained. The rest is as for ``sample``.
+
+        Returns:
+            One row a series and target: id, ``from``, ``to`` (first and last time), [target], ``forecast``
+            (the median of the sum), ``q0.1`` …
+
+        Example:
+            >>> import forecast
+            >>> table = forecast.load_dataset("air_passengers")
+            >>> model = forecast.Forecaster(horizon=3, context=24, units=8, epochs=1).fit(table)
+            >>> model.total().columns.tolist()
+            ['from', 'to', 'forecast', 'q0.1', 'q0.9']
+        """
+        drawing = Drawing(paths, dependence, self.seed if seed is None else seed)
+        levels = self._fitted().levels if quantiles is None else quantiles
+        return total_table(
+            sampled(*asked(self, X, horizon, method), drawing=drawing), drawing, sorted(levels)
+        )
+
+    def update(self, X: Any, y: Any = None) -> Forecaster:
+        """Take newer rows: the history grows, and the intervals follow the errors; nothing is trained.
+
+        With each new actual, every quantile but the median moves a little (see ``evaluation.adaptive``), so that
+        it comes to hold as often as it claims though the noise has changed. Rows that are known change nothing:
+        updating twice is updating once. Updating in pieces uses the same actuals; at horizon 1 all is equal,
+        beyond it windows that a cut divides meet newer shifts. A new series counts from its next update on.
+
+        Args:
+            X: A table that continues the history, maybe after a gap, or the whole table, with columns known
+                ahead if there are any; after ``fit(X, y)`` the covariates of the rows that follow.
+            y: Their targets, after ``fit(X, y)``.
+
+        Example:
+            >>> import forecast
+            >>> table = forecast.load_dataset("air_passengers")
+            >>> model = forecast.Forecaster(horizon=3, context=24, units=8, epochs=1).fit(table[:-12])
+            >>> model.update(table).predict()["month"].dt.year.unique().tolist()
+            [1961]
+        """
+        self.fitted_ = updated(self._fitted(), contracts.newer_panel(self, X, y))
+        return self
+
+    @property
+    def coverage_(self) -> pd.DataFrame:
+        """What quantiles reached in all updates, each as it was at its origin; see ``coverage_frame``."""
+        return self._fitted().coverage
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Return R² after ``fit(X, y)``; for a table, minus the MASE of its last ``horizon`` rows.
@@ -263,15 +334,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
         """
         if y is not None:
             return super().score(X, y, sample_weight)
-        fitted = self._fitted()
-        panel = fitted.contract.read(contracts.as_table(X))
-        horizon = fitted.setting.horizon
-        past = panel.cut(panel.ends - horizon)
-        found = predict_panel(fitted, past, horizon, levels=(), method=self._method(self.method), known=panel)
-        rows = panel.ends[:, None] - horizon + np.arange(horizon)
-        forecasts = found["forecast"].to_numpy().reshape(len(panel), -1, horizon).swapaxes(1, 2)
-        scales = mase_scales(panel, fitted.setting.season, panel.ends - horizon)
-        return -float(metrics.mase(panel.targets[rows], forecasts, scales[:, None, :]))
+        return score_panel(self._fitted(), contracts.as_table(X), chosen_method(self, self.method))
 
     def evaluate(self, X: Any, *, windows: int = 100) -> pd.DataFrame:
         """Compare the network and the baselines on a table's rows after the end of training.
@@ -291,9 +354,8 @@ class Forecaster(RegressorMixin, BaseEstimator):
         """Draw history, forecast and intervals; return the Matplotlib axes or figure."""
         from forecast.report.pictures import forecast_picture
 
-        fitted = self._fitted()
-        panel = fitted.history if X is None else fitted.panel(contracts.as_table(X))
-        table = predict_panel(fitted, panel, horizon, levels=fitted.levels, method=self._method(self.method))
+        fitted, panel, horizon, method = asked(self, X, horizon, None)
+        table = predict_panel(fitted, panel, horizon, levels=fitted.levels, method=method)
         return forecast_picture(panel, table, fitted.setting.season, ax=ax)
 
     def save(self, path: Any) -> None:
@@ -304,15 +366,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
 
     @classmethod
     def load(cls, path: Any, *, network: Callable[..., Any] | None = None) -> Forecaster:
-        """Read a file that ``save`` wrote. No code in the file is run.
-
-        Args:
-            path: The file.
-            network: The function that built the network, if it was not one of this package.
-
-        Raises:
-            ModelFileError: Missing, foreign, damaged or newer; four different messages.
-        """
+        """Read a file that ``save`` wrote, as ``forecast.load`` does; one of another estimator is refused."""
         from forecast.estimators.saving import load
 
         loaded = load(path, network=network)
@@ -344,41 +398,3 @@ class Forecaster(RegressorMixin, BaseEstimator):
     def _fitted(self) -> Fitted:
         check_is_fitted(self)
         return self.fitted_
-
-    def _first_panel(self, X: Any, y: Any) -> tuple[Panel, contracts.Contract, tuple]:
-        if y is not None:
-            X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=np.float64)
-            names = tuple(
-                str(n) for n in getattr(self, "feature_names_in_", [f"x{j}" for j in range(X.shape[1])])
-            )
-            return *contracts.array_panel(X, np.asarray(y, np.float64), names), ()
-        target = (self.target,) if isinstance(self.target, str) else tuple(self.target)
-        roles = {"time": self.time, "id": self.id, "target": target}
-        roles |= {name: tuple(getattr(self, name)) for name in ("known_future", "past_only", "static")}
-        reading = {"duplicates": self.duplicates, "timezone": self.timezone, "date_format": self.date_format}
-        return contracts.first_panel(
-            contracts.as_table(X), step=self.step, snapped=self.snap, reading=reading, roles=roles
-        )
-
-    def _predict_arrays(self, X: Any, method: str) -> np.ndarray:
-        X = validate_data(self, X, reset=False, dtype=np.float64)
-        fitted = self.fitted_
-        panel = contracts.with_future(fitted.history, X)
-        table = predict_panel(fitted, panel, len(X), levels=(), method=method)
-        values = table["forecast"].to_numpy().reshape(-1, len(X)).T
-        return values[:, 0] if values.shape[1] == 1 else values
-
-    def _method(self, method: str) -> str:
-        check_method(method, ("best", AUTO, NETWORK))
-        if method not in ("best", AUTO):
-            return method
-        if not self.weights_ or self.comparison_ is None:
-            raise ParameterError(
-                f"method={method!r} needs a comparison, and no rows were held out; fit with holdout."
-            )
-        return AUTO if method == AUTO else winner(self.comparison_)
-
-
-def _print_choices(choices: tuple[Choice, ...]) -> None:
-    for choice in choices:
-        print(f"{choice.what}: {choice.value} ({choice.flag.lstrip('-').replace('-', '_')})")

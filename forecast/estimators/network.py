@@ -170,18 +170,33 @@ def go_on(
     return replace(network, record=joined(network.record, record))
 
 
-def calibrated(network: Network, parts: Sequence[Windows | None]) -> Network:
-    """Calibrate the quantiles on windows that were not trained on; without any, leave them as they are."""
+def calibration_scores(network: Network, parts: Sequence[Windows | None]) -> np.ndarray | None:
+    """Score the uncalibrated quantiles on windows that were not trained on.
+
+    Returns:
+        ``conformal_scores``; axes: windows, horizon, targets, quantiles. None without windows or quantiles.
+    """
     parts = [part.thin(MOST_CALIBRATION) for part in parts if part is not None and len(part)]
     if not parts or not network.shapes.quantiles:
-        return network
+        return None
     scores = []
     for windows in parts:
         forecasts = predict_windows(network.model, windows)
         actual = windows.actual(np.arange(len(windows)))
         scores.append(conformal_scores(actual, forecasts, windows.scales[windows.series][:, None, :]))
-    shift = ConformalShift.fit(np.concatenate(scores), network.shapes.quantiles, per_quantile=True)
-    return replace(network, shift=shift)
+    return np.concatenate(scores)
+
+
+def calibrated(network: Network, parts: Sequence[Windows | None]) -> Network:
+    """Calibrate the quantiles on windows that were not trained on; without any, leave them as they are."""
+    return shifted(network, calibration_scores(network, parts))
+
+
+def shifted(network: Network, scores: np.ndarray | None) -> Network:
+    """Calibrate the quantiles by scores of theirs; without any, leave them as they are."""
+    if scores is None:
+        return network
+    return replace(network, shift=ConformalShift.fit(scores, network.shapes.quantiles, per_quantile=True))
 
 
 def make_plan(windows: int, options: Options, targets: int = 1) -> Plan:

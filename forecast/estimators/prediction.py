@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,10 @@ from forecast.estimators.baseline import baseline_ahead, check_history
 from forecast.estimators.contract import check_future, forecast_table, tell_gaps
 from forecast.estimators.fitting import Fitted, any_held_out, hold_trial
 from forecast.estimators.rolling import forecast_ahead
+from forecast.estimators.sampling import Drawing, Outlook, check_samples, check_within
+from forecast.evaluation import metrics
 from forecast.evaluation.blending import blended
-from forecast.evaluation.comparison import AUTO, NETWORK, compare
+from forecast.evaluation.comparison import AUTO, NETWORK, compare, mase_scales
 
 
 def predict_panel(
@@ -71,6 +74,32 @@ def quantiles_ahead(fitted: Fitted, panel: Panel, horizon: int, method: str) -> 
     return replace(shift, shift=shift.shift[steps], counts=shift.counts[steps]).apply(
         mean, scales[:, None, :]
     )
+
+
+def sampled(fitted: Fitted, panel: Panel, horizon: int | None, method: str, *, drawing: Drawing) -> Outlook:
+    """Forecast what sample paths are drawn from, after checking that they can be.
+
+    Raises:
+        InputError: The horizon lies beyond the trained one, there are no quantiles, or no history.
+    """
+    ahead = fitted.setting.horizon if horizon is None else horizon
+    check_within(ahead, fitted.setting.horizon)
+    levels = fitted.network.shapes.quantiles
+    check_samples(levels, drawing)
+    check_history(panel)
+    values = quantiles_ahead(fitted, panel, ahead, method)
+    return Outlook(panel, values, levels, fitted.templates.get(method), method)
+
+
+def score_panel(fitted: Fitted, source: Any, method: str) -> float:
+    """Return minus the MASE of a table's last ``horizon`` rows, forecast from those before."""
+    panel, horizon = fitted.contract.read(source), fitted.setting.horizon
+    past = panel.cut(panel.ends - horizon)
+    found = predict_panel(fitted, past, horizon, levels=(), method=method, known=panel)
+    rows = panel.ends[:, None] - horizon + np.arange(horizon)
+    forecasts = found["forecast"].to_numpy().reshape(len(panel), -1, horizon).swapaxes(1, 2)
+    scales = mase_scales(panel, fitted.setting.season, panel.ends - horizon)
+    return -float(metrics.mase(panel.targets[rows], forecasts, scales[:, None, :]))
 
 
 def evaluate_panel(fitted: Fitted, panel: Panel, windows: int) -> pd.DataFrame:

@@ -24,9 +24,11 @@ from forecast.estimators.arguments import options_of
 from forecast.estimators.baseline import Baseline, FittedBaseline, check_method
 from forecast.estimators.checking import (
     check_history,
+    check_realised,
     check_shapes,
     check_shift,
     check_step,
+    check_template,
     checked,
     least_numbers,
 )
@@ -34,6 +36,7 @@ from forecast.estimators.contract import Contract
 from forecast.estimators.fitting import Fitted
 from forecast.estimators.forecaster import Forecaster
 from forecast.estimators.network import Network
+from forecast.estimators.realised import Realised
 from forecast.estimators.setting import Setting
 from forecast.evaluation.comparison import AUTO, NETWORK
 from forecast.evaluation.intervals import ConformalShift
@@ -103,12 +106,15 @@ def save_forecaster(forecaster: Forecaster, path: Any) -> None:
         "comparison": _table(fitted.comparison),
         "shifts": list(fitted.shifts),
         "weights": fitted.weights,
+        "templates": list(fitted.templates),
+        "realised": list(fitted.realised),
         "calibrated": network.shift is not None,
         "rows": fitted.rows,
         "history": history,
     }
     shifts = {"network": network.shift} if network.shift is not None else {}
     numbers |= {"scales": fitted.scales} | _shift_numbers(shifts | fitted.shifts)
+    numbers |= _sample_numbers(fitted.templates, fitted.realised)
     write_model(path, network.model, description, numbers)
 
 
@@ -128,9 +134,13 @@ def save_baseline(baseline: Baseline, path: Any) -> None:
         "wanted": list(fitted.wanted),
         "levels": list(fitted.levels),
         "calibrated": fitted.shift is not None,
+        "templates": [] if fitted.template is None else [baseline.method],
+        "realised": list(fitted.realised),
         "history": history,
     }
     numbers |= {"scales": fitted.scales} | _shift_numbers({"baseline": fitted.shift} if fitted.shift else {})
+    templates = {} if fitted.template is None else {baseline.method: fitted.template}
+    numbers |= _sample_numbers(templates, fitted.realised)
     write_model(path, None, description, numbers)
 
 
@@ -182,6 +192,8 @@ def _forecaster(file: ModelFile, builder: Callable[..., Any] | None) -> Forecast
         scales=numbers["scales"],
         shifts=shifts,
         weights=_weights(described),
+        templates=_templates(described, numbers, shapes.horizon, shapes.targets),
+        realised=_realised(described, numbers, (shapes.horizon, shapes.targets, len(shapes.quantiles))),
         choices=(),
         **parts,
     )
@@ -197,6 +209,27 @@ def _shifts(
         check_method(name, (NETWORK, AUTO))
     levels = shapes.quantiles or (0.5,)
     return {name: check_shift(_shift(name, numbers, levels), shapes) for name in names}
+
+
+def _templates(
+    described: dict[str, Any], numbers: dict[str, np.ndarray], horizon: int, targets: int
+) -> dict[str, np.ndarray]:
+    """Return the past windows of errors by method."""
+    names = [str(name) for name in described["templates"]]
+    for name in names:
+        check_method(name, (NETWORK, AUTO))
+    return {name: check_template(numbers[f"template {name}"], horizon, targets) for name in names}
+
+
+def _realised(
+    described: dict[str, Any], numbers: dict[str, np.ndarray], shape: tuple[int, ...]
+) -> dict[str, Realised]:
+    """Return what was realised in updates, by method."""
+    names = [str(name) for name in described["realised"]]
+    for name in names:
+        check_method(name, (NETWORK, AUTO))
+    found = {name: Realised(numbers[f"below {name}"], numbers[f"seen {name}"]) for name in names}
+    return {name: check_realised(seen, shape) for name, seen in found.items()}
 
 
 def _weights(described: dict[str, Any]) -> dict[str, float]:
@@ -217,6 +250,8 @@ def _baseline(file: ModelFile) -> Baseline:
     check_method(baseline.method)
     contract, setting = _contract(described["contract"]), checked(Setting, described["setting"])
     levels = tuple(float(level) for level in described["levels"])
+    targets = len(contract.columns.target)
+    templates = _templates(described, numbers, setting.horizon, targets)
     baseline.from_arrays_ = bool(described["from_arrays"])
     if baseline.from_arrays_:
         baseline.n_features_in_ = int(described["features"])
@@ -228,6 +263,8 @@ def _baseline(file: ModelFile) -> Baseline:
         wanted=tuple(described["wanted"]),
         levels=levels,
         shift=_shift("baseline", numbers, levels) if described["calibrated"] else None,
+        template=templates.get(baseline.method),
+        realised=_realised(described, numbers, (setting.horizon, targets, len(levels))),
     )
     return baseline
 
@@ -304,6 +341,12 @@ def _shift_numbers(shifts: dict[str, ConformalShift]) -> dict[str, np.ndarray]:
     for name, shift in shifts.items():
         numbers |= {f"shift {name}": shift.shift, f"counts {name}": shift.counts}
     return numbers
+
+
+def _sample_numbers(templates: dict[str, np.ndarray], realised: dict[str, Realised]) -> dict[str, np.ndarray]:
+    numbers = {f"template {name}": template for name, template in templates.items()}
+    numbers |= {f"below {name}": seen.below for name, seen in realised.items()}
+    return numbers | {f"seen {name}": seen.counts for name, seen in realised.items()}
 
 
 def _parameters(estimator: Any) -> dict[str, Any]:

@@ -211,3 +211,63 @@ def test_a_wide_table(run, tmp_path, tiny):
     assert run("predict", "t.forecast", "t.csv", folder=tmp_path).out == plain.out, "found without a flag"
     refused = run("predict", "t.forecast", "-", stdin=plain.out.replace("series", "region"), folder=tmp_path)
     assert refused.code == 2
+
+
+def test_paths_are_rows_of_their_own(run, air):
+    found = run("predict", air, "--paths", 4)
+    assert (found.code, found.err) == (0, "")
+    rows = rows_of(found.out)
+    assert list(rows[0]) == ["month", "path", "forecast"]
+    assert [row["path"] for row in rows] == [str(path) for path in (1, 2, 3, 4) for _ in range(3)]
+    assert len({row["forecast"] for row in rows}) == 12
+    assert run("predict", air, "--paths", 4).out == found.out, "the seed is the model's"
+    assert len(rows_of(run("predict", air, "--paths", 4, "--horizon", 2).out)) == 8
+    naive = rows_of(run("predict", air, "--paths", 4, "--method", "naive").out)
+    assert naive[0]["forecast"] != rows[0]["forecast"]
+
+
+def test_a_total_and_its_paths(run, air, plain):
+    found = run("predict", air, "--total")
+    assert (found.code, found.err) == (0, "")
+    (row,) = rows_of(found.out)
+    assert list(row) == ["from", "to", "forecast", "q0.1", "q0.9"]
+    months = [row["month"] for row in rows_of(plain)]
+    assert (row["from"], row["to"]) == (months[0], months[-1])
+    added = sum(float(row["forecast"]) for row in rows_of(plain))
+    assert float(row["q0.1"]) < added < float(row["q0.9"])
+    (few,) = rows_of(run("predict", air, "--total", "--paths", 20, "--quantiles", "0.9").out)
+    assert list(few) == ["from", "to", "forecast", "q0.9"]
+    assert few["q0.9"] != row["q0.9"]
+
+
+def test_json_of_paths_and_total(run, air):
+    assert len(json.loads(run("predict", air, "--paths", 2, "--json").out)["paths"]) == 6
+    document = json.loads(run("predict", air, "--total", "--json").out)
+    assert document["method"] == "network"
+    assert list(document["total"][0]) == ["from", "to", "forecast", "q0.1", "q0.9"]
+
+
+def test_a_total_of_every_series(run, shops, future, tmp_path):
+    (tmp_path / "future.csv").write_text(future)
+    result = run("predict", shops, "future.csv", "--total", "--out", "sum.csv", folder=tmp_path)
+    assert result.out == "rows      sum.csv\n"
+    table = pd.read_csv(tmp_path / "sum.csv")
+    assert table.columns.tolist() == ["shop", "from", "to", "forecast", "q0.1", "q0.9"]
+    assert table["shop"].nunique() == len(table) == 6
+    assert (table["q0.1"] < table["q0.9"]).all()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--paths", "5", "--quantiles", "0.1"], "leave out --quantiles, or add --total."),
+        (["--paths", "0"], "'0' is not a whole number from 1 to 100,000."),
+        (["--total", "--horizon", "4"], "Paths reach 3 rows ahead, as trained"),
+        (["--total", "--quantiles", "0.05"], "Quantile 0.05 of the sum lies outside the trained ones"),
+        (["--paths", "5", "--method", "naive2"], "20 windows of past errors of naive2"),
+    ],
+)
+def test_what_paths_cannot_do(run, air, words, said):
+    result = run("predict", air, *words)
+    assert result.code == 2
+    assert said in result.error

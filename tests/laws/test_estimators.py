@@ -77,6 +77,11 @@ def test_save_and_load_is_bit_equal(fitted, name, tmp_path):
     again = forecast.load(tmp_path / "m.forecast")
     pd.testing.assert_frame_equal(again.predict(), model.predict(), check_exact=True)
     pd.testing.assert_frame_equal(again.predict(shops()), model.predict(shops()), check_exact=True)
+    again.update(shops(rows=70))
+    again.save(tmp_path / "n.forecast")
+    pd.testing.assert_frame_equal(
+        forecast.load(tmp_path / "n.forecast").predict(), again.predict(), check_exact=True
+    )
     assert repr(again.get_params()) == repr(model.get_params())
 
 
@@ -206,6 +211,40 @@ def test_covariates_in_every_role(name):
 
 
 @every
+def test_an_update_continues_and_a_second_one_changes_nothing(name):
+    """Medians after an update are those of the whole table; known rows, and those behind the end, change nothing."""
+    model, static = MAKERS[name]().fit(shops()), MAKERS[name]().fit(shops())
+    newer = shops(rows=70)
+    found = model.update(newer).predict()
+    pd.testing.assert_series_equal(found["forecast"], static.predict(newer)["forecast"], rtol=1e-6)
+    ahead = newer.groupby("shop").tail(3).assign(sold=np.nan)
+    ahead["day"] += pd.Timedelta(days=3)
+    for again in (newer, shops(), pd.concat([newer, ahead])):
+        pd.testing.assert_frame_equal(model.update(again).predict(), found, check_exact=True)
+    if name != "rnn-point":
+        assert (model.coverage_["scores"] == 30).all() and len(model.coverage_) >= 3
+
+
+@every
+def test_paths_keep_to_the_order_of_rows_and_see_nothing_behind_the_end(name):
+    if name == "rnn-point":
+        pytest.skip("a point forecast has no paths")
+    table = shops(rows=150)
+    model = MAKERS[name]().fit(table)
+    found = model.sample(paths=25)
+    assert found.columns.tolist() == ["shop", "day", "path", "forecast"] and len(found) == 3 * 25 * 3
+    other = MAKERS[name]().fit(table.sample(frac=1, random_state=3))
+    pd.testing.assert_frame_equal(other.sample(paths=25), found, check_exact=True)
+    ahead = table.groupby("shop").tail(3).assign(sold=np.nan)
+    ahead["day"] += pd.Timedelta(days=3)
+    want = model.sample(table, paths=25)
+    # A baseline measures its scale on the table, whose length may change the rounding of a sum.
+    pd.testing.assert_frame_equal(model.sample(pd.concat([table, ahead]), paths=25), want, rtol=1e-12)
+    scrambled = table.assign(sold=table["sold"].sample(frac=1, random_state=1).to_numpy())
+    assert not model.sample(scrambled, paths=25)["forecast"].equals(want["forecast"])
+
+
+@every
 def test_clone_has_the_same_arguments_and_is_not_fitted(fitted, name):
     from sklearn.base import clone
     from sklearn.exceptions import NotFittedError
@@ -227,7 +266,9 @@ def test_the_callers_table_is_left_alone(name):
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "UTC", "+01:00", None])
 def test_time_zones_survive_the_file(zone, tmp_path):
     hours = pd.date_range("2024-03-30", periods=60, freq="h", tz=zone)
-    model = forecast.Baseline("drift", horizon=30).fit(pd.DataFrame({"at": hours, "load": np.arange(60.0)}))
+    # Sixty hours leave no windows to calibrate thirty ahead.
+    model = forecast.Baseline("drift", horizon=30, quantiles=())
+    model.fit(pd.DataFrame({"at": hours, "load": np.arange(60.0)}))
     model.save(tmp_path / "z.forecast")
     table = forecast.load(tmp_path / "z.forecast").predict()
     pd.testing.assert_frame_equal(table, model.predict(), check_exact=True)

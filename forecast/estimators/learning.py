@@ -1,0 +1,49 @@
+"""From a forecaster's arguments and a table to what it learns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from forecast.data.table import Choice
+from forecast.estimators.arguments import options_of, wishes_of
+from forecast.estimators.contract import training_panel
+from forecast.estimators.fitting import Fitted, fit_panel
+from forecast.evaluation.comparison import AUTO
+from forecast.report.progress import ProgressLine
+from forecast.training.fit import Listeners
+
+if TYPE_CHECKING:
+    from forecast.estimators.forecaster import Forecaster
+
+
+def learn(forecaster: Forecaster, X: Any, y: Any, listeners: Listeners) -> tuple[Fitted, tuple[Choice, ...]]:
+    """Read a table or arrays, choose what was left open, and fit; a verbose forecaster says so.
+
+    Returns:
+        What was learnt, and all choices.
+    """
+    panel, contract, choices = training_panel(forecaster, X, y)
+    options, wishes = options_of(forecaster), wishes_of(forecaster, arrays=y is not None)
+    line = ProgressLine() if forecaster.verbose and listeners.progress is None else None
+    if forecaster.verbose and listeners.announce is None:
+        listeners = replace(listeners, announce=_print_choices)
+    if listeners.announce is not None:
+        listeners.announce(choices)
+    fitted = fit_panel(
+        panel,
+        contract,
+        options,
+        wishes,
+        listeners=listeners if line is None else replace(listeners, progress=line),
+        refit=forecaster.refit,
+        blend=forecaster.method == AUTO,
+    )
+    if line is not None:
+        line.close()
+    return fitted, choices + fitted.choices
+
+
+def _print_choices(choices: tuple[Choice, ...]) -> None:
+    for choice in choices:
+        print(f"{choice.what}: {choice.value} ({choice.flag.lstrip('-').replace('-', '_')})")
