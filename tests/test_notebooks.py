@@ -35,7 +35,9 @@ def test_committed_outputs_are_whole(path):
     nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed")
     notebook = nbformat.read(path, as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1)), "run it from top to bottom"
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1)), (
+        "run it from top to bottom"
+    )
     kinds = {(part.output_type, part.get("name")) for cell in code for part in cell.outputs}
     assert not kinds & {("error", None), ("stream", "stderr")}
     assert len(NUMBER.findall(printed(notebook))) >= 3

@@ -122,7 +122,9 @@ class Panel:
         """
         counts = self.rows_before(cutoff)
         if not counts.any():
-            raise ParameterError(f"No row lies before the cutoff {cutoff}; the first is at {self.starts.min()}.")
+            raise ParameterError(
+                f"No row lies before the cutoff {cutoff}; the first is at {self.starts.min()}."
+            )
         return self.cut(self.offsets[:-1] + counts)
 
     def rows_before(self, cutoff: object) -> np.ndarray:
