@@ -10,10 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from forecast.auditing.findings import Finding
-from forecast.auditing.rivals import newer_rows
 from forecast.auditing.wording import columns_named, counted, percent
 from forecast.data.encoding import StaticEncoder
 from forecast.data.panel import Panel
+from forecast.estimators.prediction import newer_rows
 
 Floats = NDArray[np.float64]
 

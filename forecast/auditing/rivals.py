@@ -14,6 +14,7 @@ from forecast.data.panel import Panel
 from forecast.data.windows import Windows
 from forecast.estimators.baseline import FittedBaseline
 from forecast.estimators.fitting import PER_SERIES, Fitted, any_held_out, hold_trial
+from forecast.estimators.prediction import newer_rows
 from forecast.evaluation.blending import blended
 from forecast.evaluation.comparison import AUTO, NETWORK, Trial, compare, set_beside
 
@@ -178,18 +179,6 @@ def _with_mean(trial: Trial, fitted: Fitted) -> Trial:
     }
     mean = fitted.shifts[AUTO].apply(blended(parts, fitted.weights), scales)
     return replace(trial, forecasts=trial.forecasts | {AUTO: mean})
-
-
-def newer_rows(history: Panel, panel: Panel, context: int) -> np.ndarray:
-    """Return the first absolute row per series that training has not seen and that has a context before it."""
-    trained = dict(zip(history.ids, history.times_at(history.ends), strict=True))
-    begin = panel.offsets[:-1]
-    first = begin.copy()
-    for i, name in enumerate(panel.ids):
-        if name in trained and panel.columns.time is not None:
-            place = panel.step.positions(pd.Index([trained[name]]), panel.starts[i])
-            first[i] += max(0 if np.isnan(place[0]) else int(place[0]), 0)
-    return np.maximum(first, begin + context)
 
 
 def judge_baseline(subject: Subject, fitted: FittedBaseline) -> Judgement:

@@ -100,15 +100,22 @@ def _leaving_at_once(stderr: int) -> Iterator[None]:
         os.write(stderr, b"\nError: interrupted.\n")
         os._exit(128 + number)
 
+    with _handled(signal.SIGINT, leave):
+        yield
+
+
+@contextmanager
+def _handled(number: int, handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Let a handler take a signal inside; elsewhere than in the main thread, which alone may set one, do nothing."""
     try:
-        old = signal.signal(signal.SIGINT, leave)
-    except ValueError:  # not the main thread, which alone may set handlers
+        old = signal.signal(number, handler)
+    except ValueError:
         yield
         return
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, old)
+        signal.signal(number, old)
 
 
 @contextmanager
@@ -118,15 +125,8 @@ def terminable() -> Iterator[None]:
     def leave(number: int, frame: FrameType | None) -> None:
         raise Stopped(number)
 
-    try:
-        old = signal.signal(signal.SIGTERM, leave)
-    except ValueError:  # not the main thread, which alone may set handlers
+    with _handled(signal.SIGTERM, leave):
         yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, old)
 
 
 @contextmanager

@@ -110,15 +110,7 @@ def evaluate_panel(fitted: Fitted, panel: Panel, windows: int) -> pd.DataFrame:
         ``attrs["new_series"]`` counts series that training did not know.
     """
     setting = fitted.setting
-    trained = dict(zip(fitted.history.ids, fitted.history.times_at(fitted.history.ends), strict=True))
-    begin = panel.offsets[:-1]
-    first = begin.copy()
-    for i, name in enumerate(panel.ids):
-        if name in trained and panel.columns.time is not None:
-            times = panel.step.positions(pd.Index([trained[name]]), panel.starts[i])
-            newer = 0 if np.isnan(times[0]) else int(times[0])
-            first[i] = begin[i] + max(newer, 0)
-    first = np.maximum(first, begin + setting.context)
+    begin, first = panel.offsets[:-1], newer_rows(fitted.history, panel, setting.context)
     in_sample = not any_held_out(panel, setting, first)
     if in_sample:
         first = np.maximum(panel.ends - max(setting.holdout, setting.horizon), begin + setting.context)
@@ -129,8 +121,20 @@ def evaluate_panel(fitted: Fitted, panel: Panel, windows: int) -> pd.DataFrame:
         )
     trial = hold_trial(fitted.network, panel, setting, first, most=windows)
     table = compare(trial)
-    table.attrs |= {"in_sample": in_sample, "new_series": sum(name not in trained for name in panel.ids)}
+    table.attrs |= {"in_sample": in_sample, "new_series": len(set(panel.ids) - set(fitted.history.ids))}
     return table
+
+
+def newer_rows(history: Panel, panel: Panel, context: int) -> np.ndarray:
+    """Return the first absolute row per series that training has not seen and that has a context before it."""
+    trained = dict(zip(history.ids, history.times_at(history.ends), strict=True))
+    begin = panel.offsets[:-1]
+    first = begin.copy()
+    for i, name in enumerate(panel.ids):
+        if name in trained and panel.columns.time is not None:
+            place = panel.step.positions(pd.Index([trained[name]]), panel.starts[i])
+            first[i] += max(0 if np.isnan(place[0]) else int(place[0]), 0)
+    return np.maximum(first, begin + context)
 
 
 def template_table(fitted: Fitted, horizon: int | None = None) -> pd.DataFrame:
