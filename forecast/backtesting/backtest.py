@@ -20,6 +20,7 @@ from forecast.data.panel import Panel
 from forecast.data.season import find_season
 from forecast.data.windows import check_positive
 from forecast.errors import ForecastWarning, InputError, ParameterError
+from forecast.estimators.baseline import Baseline
 from forecast.estimators.contract import as_table, first_panel
 from forecast.estimators.forecaster import Forecaster
 from forecast.estimators.setting import Wishes, choose_setting
@@ -199,10 +200,10 @@ def _runs(
             continue
         copy = with_sizes(estimator, horizon, season)
         if not isinstance(copy, Forecaster):
-            # Intervals that stand beside each other are of the same levels.
-            runs.append(
-                RunPlan(name, copy if levels is None else copy.set_params(quantiles=levels), None, False)
-            )
+            # Intervals that stand beside each other are of the same levels, unless others were asked for.
+            if levels is not None and tuple(copy.quantiles) == Baseline().quantiles:
+                copy.set_params(quantiles=levels)
+            runs.append(RunPlan(name, copy, None, False))
             continue
         for k in range(seeds if is_network(copy) else 1):
             seed = int(copy.seed) + k

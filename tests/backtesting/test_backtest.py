@@ -70,6 +70,16 @@ def test_summary_equals_plain_arithmetic():
     assert row["coverage"] == pytest.approx(inside.mean())
 
 
+def test_baselines_take_the_levels_of_the_networks_unless_they_have_their_own():
+    wide = forecast.Baseline("drift", quantiles=(0.25, 0.75))
+    table = forecast.backtest([gru(quantiles=(0.2, 0.8)), wide, "theta"], shops(), windows=1).forecasts
+    found = [column.rsplit("-q", 1) for column in table.columns if "-q" in column]
+    levels = {name: [level for other, level in found if other == name] for name, _ in found}
+    assert levels.pop("drift") == ["0.25", "0.75"]
+    assert set(levels) == {"gru", "theta", "naive", "seasonal-naive"}
+    assert all(mine == ["0.2", "0.8"] for mine in levels.values())
+
+
 def test_gap_leaves_rows_between_cutoff_and_window():
     table = forecast.backtest(forecast.Baseline("drift"), one_series(), horizon=4, windows=2, gap=3).forecasts
     assert table["step"].unique().tolist() == [4, 5, 6, 7]
