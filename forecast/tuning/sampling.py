@@ -33,7 +33,7 @@ class OptunaSampler:
     def __init__(self, space: Space, seed: int):
         if find_spec("optuna") is None:
             raise ParameterError("sampler='optuna' needs optuna: pip install 'keras-forecast[tune]'.")
-        import optuna
+        import optuna  # pyright: ignore[reportMissingImports]
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.space = space
@@ -47,7 +47,7 @@ class OptunaSampler:
 
     def tell(self, trial: int, score: float) -> None:
         """Report the score of a trial on the first rung."""
-        import optuna
+        import optuna  # pyright: ignore[reportMissingImports]
 
         failed = not np.isfinite(score)
         state = optuna.trial.TrialState.FAIL if failed else optuna.trial.TrialState.COMPLETE
