@@ -10,6 +10,8 @@ import forecast
 from forecast.auditing.audit import audit
 from tests.tables import COVARIATES, shops
 
+pytestmark = pytest.mark.slow
+
 NETWORKS = {
     "gru": {"cell": "gru"},
     "lstm-bidirectional": {"cell": "lstm", "bidirectional": True},

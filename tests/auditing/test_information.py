@@ -16,6 +16,8 @@ from tests.auditing import defects
 from tests.tables import COVARIATES as ROLES_WITH_COVARIATES
 from tests.tables import PLAIN, shops, wavy
 
+pytestmark = pytest.mark.slow
+
 SERIES = (wavy(260) - 17) / 4
 SMALL = {"horizon": 3, "context": 8, "units": 4, "epochs": 1, "season": 7, "holdout": 0}
 

@@ -13,6 +13,8 @@ from forecast.auditing.rivals import BASELINES_CHECK
 from tests.auditing import defects
 from tests.tables import PLAIN, shops, wavy
 
+pytestmark = pytest.mark.slow
+
 SERIES = (wavy(260) - 17) / 4
 SMALL = {"horizon": 3, "context": 8, "units": 4, "epochs": 1, "season": 7, "holdout": 0}
 

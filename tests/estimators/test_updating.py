@@ -34,7 +34,9 @@ def baseline(table: pd.DataFrame, **more: object) -> forecast.Baseline:
 
 
 MAKERS = {"network": network, "baseline": baseline}
-every = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS.keys())
+every = pytest.mark.parametrize(
+    "make", [pytest.param(network, marks=pytest.mark.slow), baseline], ids=MAKERS.keys()
+)
 
 
 def louder(rows: int = 5000, cut: int = 1000, *, seed: int = 0) -> pd.DataFrame:

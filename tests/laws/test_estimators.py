@@ -36,8 +36,12 @@ def baseline(name: str) -> Maker:
 
 MAKERS = {name: network(options) for name, options in NETWORKS.items()}
 MAKERS |= {name: baseline(name) for name in BASELINES}
-every = pytest.mark.parametrize("name", MAKERS)
-every_network = pytest.mark.parametrize("name", NETWORKS)
+# One network and every baseline in each run; the other networks, which take a fit a law, in the slow one.
+named = {
+    name: pytest.param(name, marks=pytest.mark.slow if name in list(NETWORKS)[1:] else ()) for name in MAKERS
+}
+every = pytest.mark.parametrize("name", named.values())
+every_network = pytest.mark.parametrize("name", [named[name] for name in NETWORKS])
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,10 @@ from tests.tables import shops, wavy
 
 ROLES = {"time": "day", "id": "shop", "target": "sold", "static": ("none",)}
 TINY = {"horizon": 4, "context": 7, "units": 2, "epochs": 1}
-pytestmark = pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning"),
+]
 SCRIPT = '<script>alert("x")</script>'
 
 
