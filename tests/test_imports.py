@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import forecast
+from forecast.cli import VERBS
 
 ROOT = Path(forecast.__file__).parent
 MODULES = sorted(path.relative_to(ROOT.parent) for path in ROOT.rglob("*.py"))
@@ -181,7 +182,7 @@ def ambient() -> frozenset[str]:
     return frozenset(loaded_by("print(MARK)"))
 
 
-@pytest.mark.parametrize("verb", ["", "fit", "predict", "info"])
+@pytest.mark.parametrize("verb", ["", *VERBS])
 def test_help_imports_click_and_this_package_only(verb):
     arguments = [verb, "--help"] if verb else ["--help"]
     code = (

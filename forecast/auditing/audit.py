@@ -45,12 +45,12 @@ from forecast.data.panel import Panel
 from forecast.data.scale import error_scales
 from forecast.data.table import column_names
 from forecast.errors import InputError, ParameterError
+from forecast.estimators.arguments import standing_method
 from forecast.estimators.baseline import Baseline
 from forecast.estimators.contract import Contract, as_table, join
 from forecast.estimators.fitting import Fitted
 from forecast.estimators.forecaster import Forecaster
 from forecast.estimators.rolling import forecast_ahead
-from forecast.evaluation.comparison import NETWORK, winner
 
 # Windows whose quantiles are looked at.
 ORDERED = 256
@@ -171,7 +171,7 @@ def _audit_forecaster(model: Forecaster, rows: Panel | None, names: Sequence[str
     fitted: Fitted = model.fitted_
     panel = fitted.history if rows is None else _continued(fitted.history, rows)
     subject = forecaster_subject(fitted, panel, TRAINED if rows is None else GIVEN)
-    judgement = judge_forecaster(fitted, panel, _method(model), given=rows is not None)
+    judgement = judge_forecaster(fitted, panel, standing_method(model), given=rows is not None)
 
     def ahead(past: Panel) -> np.ndarray:
         return forecast_ahead(fitted.network, past, fitted.setting.horizon, fitted.scales_of(past))
@@ -275,12 +275,3 @@ def _continued(stored: Panel, given: Panel) -> Panel:
     pairs = zip(given.ids, given.starts, strict=True)
     continues = any(name in begins and start > begins[name] for name, start in pairs)
     return join(stored, given, ALL_ROWS) if continues else given
-
-
-def _method(model: Forecaster) -> str:
-    """Return who forecasts: the network, the weighted mean, or a baseline."""
-    chosen = str(getattr(model, "method", NETWORK))
-    comparison = model.comparison_
-    if chosen == "best":
-        return NETWORK if comparison is None else winner(comparison)
-    return chosen

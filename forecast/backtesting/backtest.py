@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,16 @@ from joblib import Parallel, delayed
 from sklearn.base import clone
 
 from forecast.backtesting.folds import Fold, Refit, check_unseen, make_folds, make_plans
-from forecast.backtesting.methods import Estimator, Estimators, is_network, make_methods, with_sizes
+from forecast.backtesting.methods import (
+    Estimator,
+    Estimators,
+    check_columns,
+    is_network,
+    make_methods,
+    with_sizes,
+)
 from forecast.backtesting.result import Backtest, collect
-from forecast.backtesting.running import Piece, Task, run_task
+from forecast.backtesting.running import Piece, Task, fingerprint, run_task
 from forecast.data.panel import Panel
 from forecast.data.season import find_season
 from forecast.data.windows import check_positive
@@ -131,8 +138,13 @@ def backtest(
     folds = make_folds(panel, horizon, windows, stride, gap=gap, align=align or _align(panel))
     runs = _runs(named, horizon + gap, refit, seeds, season)
     season = _season(panel, named, season, folds[0])
+    check_columns(panel, named)
+    kept = make_folder(folder)
     tasks = _tasks(runs, panel, folds, (refit, horizon, gap, sliding))
-    pieces = _run_all(tasks, n_jobs, make_folder(folder), progress)
+    if kept is not None:
+        told = fingerprint(panel)
+        tasks = [replace(task, fingerprint=told) for task in tasks]
+    pieces = _run_all(tasks, n_jobs, kept, progress)
     lags = -(-(horizon + gap) // stride) - 1
     return collect(panel, folds, runs, tasks, pieces, season=season, lags=lags)
 

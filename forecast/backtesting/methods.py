@@ -7,17 +7,16 @@ from typing import Any
 
 from sklearn.base import clone
 
-from forecast.errors import ParameterError, closest
+from forecast.backtesting.names import ALWAYS, CELLS, check_name
+from forecast.data.panel import Panel
+from forecast.errors import InputError, ParameterError
 from forecast.estimators.baseline import Baseline
 from forecast.estimators.forecaster import Forecaster
 from forecast.evaluation.baselines import BASELINES
-from forecast.evaluation.comparison import AUTO, NETWORK
+from forecast.evaluation.comparison import NETWORK
 
-CELLS = ("gru", "lstm", "rnn")
-NAMES = (*CELLS, NETWORK, "best", AUTO, *BASELINES)
-"""Every word that stands for a method."""
-ALWAYS = ("naive", "seasonal-naive")
-"""Methods that stand in every backtest."""
+RESERVED = frozenset(("window", "cutoff", "step", "actual", "target"))
+"""Columns of the result that are no method."""
 
 Estimator = Forecaster | Baseline
 Estimators = str | Estimator | Sequence[str | Estimator] | Mapping[str, str | Estimator]
@@ -55,7 +54,7 @@ def make_methods(estimators: Estimators, options: Mapping[str, Any] | None = Non
     if not named:
         raise ParameterError("There is no method to test; name one, such as --methods gru.")
     _check_names(named)
-    return named | {name: Baseline(name) for name in ALWAYS if name not in named}
+    return named | {name: _estimator(name, options) for name in ALWAYS if name not in named}
 
 
 def with_sizes(estimator: Estimator, horizon: int, season: int | None) -> Estimator:
@@ -81,15 +80,13 @@ def _estimator(one: Any, options: Mapping[str, Any] | None) -> Estimator:
             f"A method is a Forecaster, a Baseline or one of their names; got {type(one).__name__}."
         )
     told: dict[str, Any] = dict(options or {})
-    if one in BASELINES:
+    if check_name(one) in BASELINES:
         return Baseline(one, **{name: told[name] for name in ("quantiles", "season") if name in told})
     if one in CELLS:
         told["cell"] = one
         return Forecaster(**told)
-    if one in (NETWORK, "best", AUTO):
-        told["method"] = one
-        return Forecaster(**told)
-    raise ParameterError(f"There is no method {one!r}; known are {', '.join(NAMES)}.{closest(one, NAMES)}")
+    told["method"] = one
+    return Forecaster(**told)
 
 
 def _name(estimator: Estimator) -> str:
@@ -101,9 +98,21 @@ def _name(estimator: Estimator) -> str:
     return estimator.cell if estimator.network is None else getattr(estimator.network, "__name__", NETWORK)
 
 
+def check_columns(panel: Panel, named: Mapping[str, Any]) -> None:
+    """Refuse a table whose time or id column has a name that the result needs for another column.
+
+    Raises:
+        InputError: It names the column.
+    """
+    for name in (panel.columns.time, panel.columns.id):
+        if name in RESERVED or name in named:
+            raise InputError(
+                f"The result of a backtest has a column {name!r} of its own; rename that of the table."
+            )
+
+
 def _check_names(named: Mapping[str, Any]) -> None:
     """Refuse names that the columns of the result need for themselves."""
-    taken = {"window", "cutoff", "step", "actual", "target"}
     for name in named:
-        if name in taken or not name or "#" in name:
+        if name in RESERVED or not name or "#" in name:
             raise ParameterError(f"A method cannot be called {name!r}; choose another name.")

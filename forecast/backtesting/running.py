@@ -36,6 +36,7 @@ class Task:
         horizon: Rows of a window.
         gap: Rows between cutoff and window.
         sliding: Rows of each series that a fit sees at most; None for all.
+        fingerprint: Of the panel, from ``fingerprint``; needed where finished tasks are kept.
     """
 
     run: int
@@ -47,6 +48,7 @@ class Task:
     horizon: int
     gap: int
     sliding: int | None
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,18 +211,27 @@ def _nameable(task: Task) -> bool:
 
 def _key(task: Task) -> str:
     """Name a task by everything that its result depends on."""
-    told = hashlib.sha256(task.panel.values.tobytes())
-    panel = task.panel
     assert task.fit is not None
     parts = (
-        *(panel.offsets.tolist(), list(panel.ids), [str(t) for t in panel.starts], panel.step, panel.columns),
-        panel.static.to_csv(),
-        *(versions(), type(task.estimator).__name__, sorted(task.estimator.get_params().items(), key=str)),
+        *(
+            task.fingerprint,
+            versions(),
+            type(task.estimator).__name__,
+            sorted(task.estimator.get_params().items(), key=str),
+        ),
         *(task.fit.cuts.tolist(), [fold.cuts.tolist() for fold in task.predict]),
         *(task.horizon, task.gap, task.sliding),
     )
-    told.update(repr(parts).encode())
-    return told.hexdigest()[:32]
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
+
+
+def fingerprint(panel: Panel) -> str:
+    """Return a hash of everything in a panel."""
+    told = hashlib.sha256(panel.values.tobytes())
+    starts = [str(time) for time in panel.starts]
+    parts = (panel.offsets.tolist(), list(panel.ids), starts, panel.step, panel.columns)
+    told.update(repr(parts).encode() + panel.static.to_csv().encode())
+    return told.hexdigest()
 
 
 def _packed(piece: Piece) -> bytes:

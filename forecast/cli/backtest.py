@@ -28,7 +28,6 @@ from forecast.cli.training_options import (
     training_options,
 )
 from forecast.cli.values import MOST_ROWS, always_or_every, names, whole, word
-from forecast.errors import ParameterError, closest
 
 backtest_options = section(
     "Backtest",
@@ -78,6 +77,7 @@ def backtest(table: str, out: str | None, force: bool, as_json: bool, quiet: boo
     what came) and two pictures: NAME.backtest.png and NAME.reliability.png. Finished fits are kept in
     NAME.backtest.parts until all is done, or in --folder for good: the same command goes on from there.
     """
+    from forecast.backtesting.names import check_name
     from forecast.cli.session import settle, start_keras, terminable
 
     settle(quiet)
@@ -87,7 +87,8 @@ def backtest(table: str, out: str | None, force: bool, as_json: bool, quiet: boo
     check_targets(list(files.values()), force)
     plan, folder = _plan(options), options.pop("folder")
     parts = Path(folder or files["forecasts"].with_suffix(".parts"))
-    _check_names(plan["methods"])
+    for method in plan["methods"]:
+        check_name(method, "--methods: ")
     checked = read_training(table, options)
     start_keras()
     try:
@@ -114,17 +115,6 @@ _PLAN = ("methods", "windows", "stride", "gap", "refit", "sliding", "align", "se
 def _plan(options: dict[str, Any]) -> dict[str, Any]:
     """Take out of ``options`` what belongs to the backtest; the rest makes the networks."""
     return {name: options.pop(name) for name in _PLAN}
-
-
-def _check_names(methods: tuple[str, ...]) -> None:
-    from forecast.evaluation.baselines import BASELINES
-
-    known = ("gru", "lstm", "rnn", "network", "best", "auto", *BASELINES)
-    for name in methods:
-        if name not in known:
-            raise ParameterError(
-                f"--methods: there is no method {name!r}; known are {', '.join(known)}.{closest(name, known)}"
-            )
 
 
 def _run(checked: Any, plan: dict[str, Any], options: dict[str, Any], parts: Path, quiet: bool) -> Any:

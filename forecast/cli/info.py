@@ -8,6 +8,7 @@ import click
 
 from forecast.cli.options import json_option
 from forecast.cli.sections import Verb
+from forecast.errors import ParameterError
 
 
 @click.command(cls=Verb, short_help="Show a model's columns, sizes, training and versions.")
@@ -30,7 +31,7 @@ def info(model: str | None, as_json: bool) -> None:
         return
     try:
         sections = _sections(file.description)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, ParameterError) as error:
         raise file.damaged("its description makes no sense") from error
     for title, lines in sections.items():
         click.echo(click.style(title, bold=True))
@@ -55,20 +56,14 @@ def _sections(described: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def _columns(described: dict[str, Any]) -> list[str]:
-    columns, horizon = described["contract"]["columns"], described["setting"]["horizon"]
-    needed = {
-        "time": "every row",
-        "id": "every row",
-        "target": "history; empty ahead",
-        "known_future": f"history and the {horizon} rows ahead",
-        "past_only": "history",
-        "static": "every row",
+    from forecast.data.columns import Columns
+
+    roles = described["contract"]["columns"].items()
+    given: dict[str, Any] = {
+        role: tuple(names) if isinstance(names, list) else names for role, names in roles
     }
-    found = [
-        (name, role.replace("_", "-"), when)
-        for role, when in needed.items()
-        for name in ([columns[role]] if isinstance(columns[role], str) else columns[role] or ())
-    ]
+    columns = Columns(**given)
+    found = columns.needed(described["setting"]["horizon"])
     width = max(len(name) for name, _, _ in found)
     return [f"{name:<{width}}  {role:<12}  needed to predict: {when}" for name, role, when in found]
 

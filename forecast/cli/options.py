@@ -101,21 +101,18 @@ def given(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if ctx.get_parameter_source(name) is source}
 
 
-# Methods that are no baseline: who they are, the model knows.
-_CHOOSING = ("network", "best", "auto")
-
-
 def check_method(method: str | None) -> None:
     """Refuse a method that does not exist, before any work is done.
 
     Raises:
         ParameterError: With the known ones.
     """
-    if method in (None, *_CHOOSING):
+    if method in (None, "network"):
         return
     from forecast.evaluation.baselines import BASELINES
+    from forecast.evaluation.comparison import CHOOSING
 
-    known = (*_CHOOSING, *BASELINES)
+    known = (*CHOOSING, *BASELINES)
     if method not in known:
         raise ParameterError(
             f"--method: there is no method {method!r}; known are {', '.join(known)}.{closest(method, known)}"

@@ -52,6 +52,23 @@ class Columns:
         """Columns that vary with time, in the order of a panel's channels: target, known-future, past-only."""
         return self.target + self.known_future + self.past_only
 
+    def needed(self, horizon: int) -> tuple[tuple[str, str, str], ...]:
+        """Name each column, its role, and the rows of it that a forecast of ``horizon`` rows takes.
+
+        Example:
+            >>> Columns(time="ds", id=None, target=("sales",)).needed(12)
+            (('ds', 'time', 'every row'), ('sales', 'target', 'history; empty ahead'))
+        """
+        rows = {
+            "time": "every row",
+            "id": "every row",
+            "target": "history; empty ahead",
+            "known_future": f"history and the {horizon} rows ahead",
+            "past_only": "history",
+            "static": "every row",
+        }
+        return tuple((name, role.replace("_", "-"), rows[role]) for name, role in self.roles.items())
+
     @property
     def roles(self) -> dict[str, str]:
         """Role of each column by its name."""

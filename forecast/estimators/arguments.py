@@ -15,7 +15,7 @@ from forecast.estimators.contract import as_table, with_future
 from forecast.estimators.fitting import Fitted
 from forecast.estimators.network import Options
 from forecast.estimators.setting import Wishes
-from forecast.evaluation.comparison import AUTO, NETWORK, winner
+from forecast.evaluation.comparison import AUTO, BEST, CHOOSING, NETWORK, winner
 from forecast.evaluation.intervals import check_quantiles
 from forecast.models import build_rnn
 from forecast.models.losses import POINT_LOSSES
@@ -66,18 +66,23 @@ def options_of(estimator: Forecaster) -> Options:
         raise ParameterError(
             "A point loss forecasts no quantiles: pass quantiles=() with it, or loss='auto'."
         )
-    check_method(estimator.method, (NETWORK, "best", AUTO))
+    check_method(estimator.method, CHOOSING)
     _check_numbers(estimator)
     own = estimator.network is not None
     training: dict[str, Any] = {name: getattr(estimator, name) for name in TRAINING_ARGUMENTS}
     return Options(
-        model={} if own else {name: getattr(estimator, name) for name in NETWORK_ARGUMENTS},
+        model={} if own else {name: _number(getattr(estimator, name)) for name in NETWORK_ARGUMENTS},
         builder=estimator.network if own else build_rnn,
         quantiles=_levels(estimator),
         wanted=tuple(float(q) for q in estimator.quantiles),
         loss="mae" if estimator.loss == "auto" else estimator.loss,
         **training,
     )
+
+
+def _number(value: Any) -> Any:
+    """Return a NumPy number as a plain one, which is all that Keras takes as a size."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _levels(estimator: Forecaster) -> tuple[float, ...]:
@@ -118,14 +123,21 @@ def asked(
     return fitted, fitted.history if X is None else fitted.panel(as_table(X)), horizon, method
 
 
+def standing_method(forecaster: Forecaster) -> str:
+    """Return who forecasts when nobody is named: as constructed, or the network where no comparison chose."""
+    if forecaster.method in (BEST, AUTO) and not forecaster._fitted().weights:
+        return NETWORK
+    return chosen_method(forecaster, forecaster.method)
+
+
 def chosen_method(forecaster: Forecaster, method: str) -> str:
     """Return who forecasts: a method, or the winner of the comparison for ``"best"``.
 
     Raises:
         ParameterError: The method does not exist, or needs a comparison that there was not.
     """
-    check_method(method, ("best", AUTO, NETWORK))
-    if method not in ("best", AUTO):
+    check_method(method, CHOOSING)
+    if method not in (BEST, AUTO):
         return method
     fitted = forecaster._fitted()
     if not fitted.weights or fitted.comparison is None:

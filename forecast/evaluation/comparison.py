@@ -20,6 +20,9 @@ MEMORY = 2_000
 NETWORK = "network"
 # The weighted mean of network and baselines, see ``blending``.
 AUTO = "auto"
+# Whoever won the comparison.
+BEST = "best"
+CHOOSING = (NETWORK, BEST, AUTO)
 
 
 @dataclass(frozen=True, eq=False)

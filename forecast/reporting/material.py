@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from forecast.data.panel import Panel
+from forecast.estimators.arguments import standing_method
 from forecast.estimators.contract import as_table, join
 from forecast.estimators.fitting import Fitted
 from forecast.estimators.forecaster import Forecaster
-from forecast.evaluation.comparison import NETWORK, winner
 
 if TYPE_CHECKING:
     from forecast.auditing.findings import Audit
@@ -60,10 +60,7 @@ class Material:
     @property
     def method(self) -> str:
         """Who forecasts: the network, the weighted mean, or a baseline."""
-        chosen, comparison = str(self.model.method), self.model.comparison_
-        if chosen != "best":
-            return chosen
-        return NETWORK if comparison is None else winner(comparison)
+        return standing_method(self.model)
 
     @cached_property
     def judgement(self) -> Judgement | None:

@@ -51,21 +51,8 @@ def _facts(material: Material) -> tuple[tuple[str, str], ...]:
 
 
 def _columns(material: Material) -> Grid:
-    columns, horizon = material.panel.columns, material.fitted.setting.horizon
-    needed = {
-        "time": "every row",
-        "id": "every row",
-        "target": "history; empty ahead",
-        "known_future": f"history and the {horizon} rows ahead",
-        "past_only": "history",
-        "static": "every row",
-    }
-    rows = []
-    for role, when in needed.items():
-        names = getattr(columns, role)
-        for name in (names,) if isinstance(names, str) else names or ():
-            rows.append((name, role.replace("_", "-"), when))
-    return grid(("column", "role", "needed to forecast"), rows, words=3)
+    needed = material.panel.columns.needed(material.fitted.setting.horizon)
+    return grid(("column", "role", "needed to forecast"), list(needed), words=3)
 
 
 def _series(material: Material) -> Grid:

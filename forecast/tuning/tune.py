@@ -16,7 +16,7 @@ from joblib import Parallel, delayed
 from forecast.backtesting.backtest import RunPlan, backtest, make_folder, read_panel
 from forecast.backtesting.folds import Fold, make_folds
 from forecast.backtesting.result import Backtest, collect
-from forecast.backtesting.running import Piece, Task, run_task
+from forecast.backtesting.running import Piece, Task, fingerprint, run_task
 from forecast.data.panel import Panel
 from forecast.data.windows import check_positive
 from forecast.errors import ForecastError, ForecastWarning, InputError, ParameterError
@@ -81,6 +81,7 @@ class _Search:
     metric: str
     season: int
     folder: Path | None
+    fingerprint: str
 
 
 def tune(
@@ -150,7 +151,9 @@ def tune(
     chosen = check_space({k: v for k, v in usual.items() if k not in fixed} if space is None else space)
     rungs = tuple(sorted({max(windows // 2**k, 1) for k in range(windows.bit_length())}))
     folds = make_folds(kept, own.horizon, windows, own.horizon)
-    search = _Search(kept, folds, own.horizon, fixed, metric, own.season, make_folder(folder))
+    kept_in = make_folder(folder)
+    told = "" if kept_in is None else fingerprint(kept)
+    search = _Search(kept, folds, own.horizon, fixed, metric, own.season, kept_in, told)
     most = TRIALS if trials is None and budget is None else trials
     halving = Halving(rungs, most)
     with warnings.catch_warnings():
@@ -229,7 +232,18 @@ def _look(search: _Search, trial: _Trial, number: int, windows: int) -> tuple[di
 
 def _task(search: _Search, trial: _Trial, number: int, fold: Fold) -> Task:
     estimator = Forecaster(**(search.fixed | _fitting(search) | trial.settings))
-    return Task(0, f"trial {number}", estimator, search.panel, fold, (fold,), search.horizon, 0, None)
+    return Task(
+        0,
+        f"trial {number}",
+        estimator,
+        search.panel,
+        fold,
+        (fold,),
+        search.horizon,
+        0,
+        None,
+        search.fingerprint,
+    )
 
 
 def _fitting(search: _Search) -> dict[str, Any]:

@@ -296,6 +296,13 @@ def test_refusals(arguments, error, message):
         forecast.backtest(told.pop("estimators"), one_series(), **told)
 
 
+@pytest.mark.parametrize("name", ["step", "cutoff", "theta", "naive"])
+def test_columns_of_the_table_that_the_result_needs_for_itself(name):
+    table = one_series().rename(columns={"tag": name})
+    with pytest.raises(InputError, match=f"a column '{name}' of its own"):
+        forecast.backtest("theta", table, horizon=3, time=name)
+
+
 def test_an_error_names_method_window_and_cutoff():
     with pytest.raises(InputError, match=r"gru, window 1 \(cutoff 2024-01-06.*\): "):
         forecast.backtest(gru(id=None, time="tag", target="wert"), one_series(20), windows=5)

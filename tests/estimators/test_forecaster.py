@@ -198,6 +198,14 @@ def test_arrays_as_in_scikit_learn():
         model.predict()
 
 
+def test_numbers_of_numpy_are_numbers():
+    table = shops()
+    sizes = {"units": np.int64(4), "layers": np.int32(1), "dropout": np.float64(0.0)}
+    one = forecast.Forecaster(**(SMALL | PLAIN | sizes), holdout=0).fit(table).predict()
+    two = forecast.Forecaster(**(SMALL | PLAIN), layers=1, dropout=0.0, holdout=0).fit(table).predict()
+    pd.testing.assert_frame_equal(one, two, check_exact=True)
+
+
 def test_grid_search_over_time_splits():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(60, 1))
