@@ -77,12 +77,12 @@ def train_on(panel: Panel, model: Any, options: argparse.Namespace) -> None:
 
 def make_model(options: argparse.Namespace) -> Any:
     """A small GRU over all columns together."""
-    from forecast.models import Shapes, build_rnn
+    from forecast.models import Spec, build_rnn
     from forecast.models.losses import PointLoss
     from forecast.training.optimizer import GuardedAdam
 
-    shapes = Shapes(options.context, options.horizon, targets=options.columns, missing=True)
-    model = build_rnn(shapes, cell="gru", units=16, independent=False)
+    spec = Spec(options.context, options.horizon, targets=options.columns, missing=True)
+    model = build_rnn(spec, cell="gru", units=16, independent=False)
     model.compile(optimizer=GuardedAdam(1e-3), loss=PointLoss("mae"))
     return model
 

@@ -21,7 +21,7 @@ import os
 import tempfile
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -266,3 +266,28 @@ def _near(path: Path) -> str:
 
 def _sha(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def network_words(architecture: Mapping[str, Any], spec: Mapping[str, Any]) -> str:
+    """Say in words what a network is made of, from what a file tells of it.
+
+    Example:
+        >>> spec = {"anchor": "mean", "transform": "log", "context": 336, "head": "quantiles"}
+        >>> network_words({"name": "segment", "options": {"units": 64}}, spec)
+        'segment (units 64), anchor mean of log values, context 336'
+    """
+    if architecture["name"] == "own":
+        return "your own"
+    if "members" in architecture["options"]:
+        each = [
+            network_words({"name": one["model"], "options": one.get("options", {})}, {**spec, **one["spec"]})
+            for one in architecture["options"]["members"]
+        ]
+        return f"mean of {len(each)}: " + "; ".join(each)
+    told = ", ".join(f"{name} {value}" for name, value in architecture["options"].items())
+    values = "" if spec["transform"] == "none" else f" of {spec['transform']} values"
+    head = "" if spec["head"] == "quantiles" else f", {spec['head'].replace('_', ' ')} distribution"
+    options = f" ({told})" if told else ""
+    return (
+        f"{architecture['name']}{options}, anchor {spec['anchor']}{values}, context {spec['context']}{head}"
+    )

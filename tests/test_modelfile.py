@@ -36,9 +36,9 @@ def network():
     """A compiled and trained network of this package."""
     import keras
 
-    from forecast.models import Shapes, build_rnn
+    from forecast.models import Spec, build_rnn
 
-    model = build_rnn(Shapes(context=4, horizon=2, quantiles=(0.1, 0.5, 0.9)), units=3)
+    model = build_rnn(Spec(context=4, horizon=2, quantiles=(0.1, 0.5, 0.9)), units=3)
     model.compile(optimizer=keras.optimizers.Adam(), loss="mse")
     model.optimizer.build(model.trainable_variables)
     return model
@@ -286,14 +286,14 @@ def with_member(path, to, name, member):
 def test_weights_of_another_network(saved, network, tmp_path):
     import keras
 
-    from forecast.models import Shapes, build_rnn
+    from forecast.models import Spec, build_rnn
 
-    shapes = Shapes(context=4, horizon=2, quantiles=(0.1, 0.5, 0.9))
+    spec = Spec(context=4, horizon=2, quantiles=(0.1, 0.5, 0.9))
     others = {
-        "wider": build_rnn(shapes, units=4),
-        "deeper": build_rnn(shapes, units=3, layers=2),
-        "of another cell": build_rnn(shapes, units=3, cell="lstm"),
-        "with a longer context": build_rnn(Shapes(context=5, horizon=2, quantiles=(0.1, 0.5, 0.9)), units=3),
+        "wider": build_rnn(spec, units=4),
+        "deeper": build_rnn(spec, units=3, layers=2),
+        "of another cell": build_rnn(spec, units=3, cell="lstm"),
+        "with a longer context": build_rnn(Spec(context=5, horizon=2, quantiles=(0.1, 0.5, 0.9)), units=3),
         "without weights": keras.Sequential([keras.Input((1,)), keras.layers.Dropout(0.1)]),
     }
     for name, other in others.items():

@@ -26,7 +26,16 @@ from forecast.estimators.baseline import Baseline  # noqa: E402
 from forecast.estimators.forecaster import Forecaster  # noqa: E402
 from forecast.sktime import BaselineForecaster, KerasForecaster, between  # noqa: E402
 
-SMALL = {"context": 6, "units": 2, "epochs": 1, "season": 1, "holdout": 0, "quantiles": (0.2, 0.8)}
+SMALL = {
+    "context": 6,
+    "model": "rnn",
+    "preset": "fast",
+    "units": 2,
+    "epochs": 1,
+    "season": 1,
+    "holdout": 0,
+    "quantiles": (0.2, 0.8),
+}
 
 
 @pytest.fixture

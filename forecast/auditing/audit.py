@@ -184,9 +184,9 @@ def _audit_forecaster(model: Forecaster, rows: Panel | None, names: Sequence[str
         _drift(fitted.history, rows, names, fitted.scales, fitted.network.encoder),
         batch_finding(subject, seed),
     ]
-    if fitted.network.shapes.padded:
+    if fitted.network.spec.padded:
         findings.append(padding_finding(subject, seed))
-    levels = fitted.network.shapes.quantiles
+    levels = fitted.network.spec.quantiles
     if levels:
         forecasts = subject.forecasts(tail_windows(subject.windows, ORDERED, 1))
         findings.append(quantiles_finding(forecasts, levels, fitted.network.shift))

@@ -16,6 +16,8 @@ PADDING, BATCHES = "padding", "batches"
 TOLERANCE = 1e-5
 COMPARED, ALONE = 16, 3
 JUNK = 1e3
+# Inputs that have rows.
+OF_ROWS = {"target", "past_only", "known_future", "calendar", "lagged"}
 
 
 def batch_finding(subject: Subject, seed: int) -> Finding:
@@ -98,11 +100,14 @@ def relative(found: Floats, plain: Floats, scale: Floats) -> float:
 def _shortened(inputs: Inputs, length: int, context: int, junk: float, seed: int) -> Inputs:
     """Keep the last ``length`` rows, laid at the left, and fill what is left of the context."""
     changed = dict(inputs)
-    for name in {"target", "past_only", "known_future"} & set(inputs):
+    for name in OF_ROWS & set(inputs):
         values = inputs[name].copy()
         values[:, :length] = inputs[name][:, context - length : context]
         filling = np.random.default_rng(seed).normal(size=values[:, length:context].shape)
-        values[:, length:context] = junk * filling * (1 + np.abs(np.nanmean(values))) if junk else np.nan
+        size = 1 + abs(float(np.nanmean(values))) if np.isfinite(values).any() else 1.0
+        # As windows are padded: what is observed is missing there, and the calendar is zero.
+        clean = 0.0 if name == "calendar" else np.nan
+        values[:, length:context] = junk * filling * size if junk else clean
         changed[name] = values
     changed["length"] = np.full_like(inputs["length"], length)
     return changed

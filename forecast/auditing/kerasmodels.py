@@ -145,7 +145,7 @@ def keras_subject(
         return found.reshape(len(found), horizon, targets, levels)
 
     used = set(form.names) or {"past_only", "known_future"}
-    covariates = (*row_covariates(panel), *static_covariates(static, windows.static))
+    covariates = (*row_covariates(panel), *static_covariates(static, windows))
     subject = Subject(
         name="the model",
         raw=raw,

@@ -107,7 +107,7 @@ class Probe:
         return (real / self.sizes[:, None, :]).mean(axis=1)
 
     def lag_moved(self, lag: int) -> Inputs:
-        """Move one observation of every target by a typical error, up and down in turn."""
+        """Move one observation of every target by a typical error, up and down in turn, wherever it is shown."""
         target = self.inputs["target"].copy()
         length = self.inputs.get("length", np.full(len(target), self.windows.context))
         place = length - lag
@@ -115,8 +115,24 @@ class Probe:
         sign = 1.0 - 2.0 * ((np.arange(len(target))[:, None] + np.arange(target.shape[2])) % 2)
         level = np.nan_to_num(_row_means(target))
         old = target[which, place[which]]
-        target[which, place[which]] = np.where(np.isnan(old), level[which], old) + (sign * self.sizes)[which]
-        return {"target": target}
+        new = np.where(np.isnan(old), level[which], old) + (sign * self.sizes)[which]
+        target[which, place[which]] = new
+        changed = {"target": target}
+        if "lagged" in self.inputs:
+            changed["lagged"] = self._lagged(new, which, place[which], length[which])
+        return changed
+
+    def _lagged(self, new: Floats, which: np.ndarray, place: np.ndarray, length: np.ndarray) -> Floats:
+        """Show an observation of the context anew beside each later row that one of the lags leads to it."""
+        lagged, context = self.inputs["lagged"].copy(), self.windows.context
+        for k, lag in enumerate(self.windows.lags):
+            later = place + lag
+            # Rows of the horizon stand behind the whole context, however short the history is.
+            column = np.where(later < length, later, context + later - length)
+            inside = column < lagged.shape[1]
+            shown = slice(k * new.shape[1], (k + 1) * new.shape[1])
+            lagged[which[inside], column[inside], shown] = new[inside]
+        return lagged
 
     def answer(self, covariate: Covariate, seed: int, *, ahead: bool = False) -> Floats:
         """Change a covariate and return how far each step moves, in typical errors; axes: steps."""

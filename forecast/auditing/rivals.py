@@ -17,6 +17,7 @@ from forecast.estimators.fitting import PER_SERIES, Fitted, any_held_out, hold_t
 from forecast.estimators.prediction import newer_rows
 from forecast.evaluation.blending import blended
 from forecast.evaluation.comparison import AUTO, NETWORK, Trial, compare, set_beside
+from forecast.evaluation.widths import series_of
 
 BASELINES_CHECK = "baselines"
 # Errors closer than this share are level. Over a single horizon, chance may set two methods apart by a fifth, and
@@ -172,7 +173,9 @@ def _with_mean(trial: Trial, fitted: Fitted) -> Trial:
     """Add what ``method="auto"`` forecasts: of the methods as they were calibrated in training."""
     scales, middle = trial.windows.scales[trial.windows.series][:, None, :], trial.levels.index(0.5)
     parts = {
-        name: fitted.shifts[name].apply_point(trial.forecasts[name][..., middle], scales)
+        name: fitted.shifts[name].apply_point(
+            trial.forecasts[name][..., middle], scales, series_of(trial.windows)
+        )
         if name in fitted.shifts
         else trial.forecasts[name]
         for name in fitted.weights
@@ -190,7 +193,9 @@ def judge_baseline(subject: Subject, fitted: FittedBaseline) -> Judgement:
     windows = _thinned(windows.subset(np.flatnonzero(judged)))
     point = subject.point(windows)
     scales = windows.scales[windows.series][:, None, :]
-    own = point[..., None] if fitted.shift is None else fitted.shift.apply_point(point, scales)
+    own = point[..., None]
+    if fitted.shift is not None:
+        own = fitted.shift.apply_point(point, scales, series_of(windows))
     levels = (0.5,) if fitted.shift is None else fitted.levels
     trial = set_beside(own, windows, None, levels, subject.season)
     others = {name: found for name, found in trial.forecasts.items() if name != NETWORK}

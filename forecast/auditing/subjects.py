@@ -14,8 +14,13 @@ from forecast.data.windows import Windows, make_windows
 from forecast.errors import InputError
 from forecast.estimators.baseline import FittedBaseline
 from forecast.estimators.fitting import Fitted
+from forecast.estimators.network import Network
+from forecast.estimators.outputs import as_levels, is_distribution
 from forecast.evaluation.baselines import BASELINES
 from forecast.evaluation.comparison import baseline_forecasts
+from forecast.evaluation.distributions import mean_of
+from forecast.models.forms import forms_of
+from forecast.models.spec import Spec
 from forecast.training.predict import BATCH
 
 Floats = NDArray[np.float64]
@@ -35,11 +40,13 @@ class Covariate:
 
     Args:
         name: Of the column.
-        role: ``"known_future"``, ``"past_only"`` or ``"static"``, which is also the name of the input.
-        columns: Places on the last axis of the input; several for text, one a category.
+        role: ``"known_future"``, ``"past_only"``, ``"static"`` or ``"categories"`` (codes to embed), which is also
+            the name of the input.
+        columns: Places on the last axis of the input; several for text that is not embedded, one a category.
         mean: Of the column, put where a value is missing.
         spread: Its standard deviation; 0 if it holds one value only.
         text: Whether the columns are categories, one of which is 1.
+        codes: How many codes an embedded column has, 0 for an unseen category among them.
     """
 
     name: str
@@ -48,11 +55,15 @@ class Covariate:
     mean: float = 0.0
     spread: float = 1.0
     text: bool = False
+    codes: int = 0
 
     def changed(self, inputs: Inputs, context: int, seed: int, *, ahead: bool = False) -> Inputs:
         """Return the input with this column changed by about a standard deviation, in the horizon only if ``ahead``."""
         values = inputs[self.role].copy()
         chosen = list(self.columns)
+        if self.role == "categories":
+            values[:, chosen] = (values[:, chosen] + 1) % self.codes
+            return {self.role: values}
         if self.role == "static":
             old = values[:, chosen]
             values[:, chosen] = np.roll(old, 1, axis=1) if self.text else old + 1.0
@@ -115,11 +126,9 @@ def forecaster_subject(fitted: Fitted, panel: Panel, rows: str) -> Subject:
     network = fitted.network
     windows = network.windows(panel, scales=fitted.scales_of(panel))
     check_some(windows)
-    levels = network.shapes.quantiles
 
     def raw(inputs: Inputs, size: int = BATCH) -> Floats:
-        found = in_batches(network.model.predict_on_batch, inputs, size)
-        return found if levels else found[..., None]
+        return _raw(network, inputs, size)
 
     return Subject(
         name="the network",
@@ -129,9 +138,30 @@ def forecaster_subject(fitted: Fitted, panel: Panel, rows: str) -> Subject:
         rows=rows,
         season=fitted.setting.season,
         single=lambda inputs: raw(inputs, 1),
-        middle=network.shapes.middle if levels else 0,
-        covariates=(*row_covariates(panel), *static_covariates(network.encoder, windows.static)),
+        middle=_middle(network.spec),
+        covariates=(*row_covariates(panel), *static_covariates(network.encoder, windows)),
     )
+
+
+def _middle(spec: Spec) -> int:
+    return spec.middle if spec.quantiles else 0
+
+
+def _raw(network: Network, inputs: Inputs, size: int) -> Floats:
+    """Forecast quantiles, not calibrated; of counts the mean stands for the median, which hides small moves."""
+    model, spec = network.model, network.spec
+    output = in_batches(model.predict_on_batch, inputs, size)
+    found = as_levels(model, spec, output)
+    if spec.head != "negative_binomial":
+        return found
+    if is_distribution(model, spec):
+        mean = mean_of(spec.head, output)
+    else:
+        paths = forms_of(model).paths
+        assert paths is not None, "what turns a distribution into quantiles has paths"
+        mean = in_batches(paths.predict_on_batch, inputs, size).mean(axis=1)
+    found[..., _middle(spec)] = mean
+    return found
 
 
 def baseline_subject(name: str, fitted: FittedBaseline, panel: Panel, scales: Floats, rows: str) -> Subject:
@@ -176,14 +206,19 @@ def row_covariates(panel: Panel) -> tuple[Covariate, ...]:
     return tuple(found)
 
 
-def static_covariates(encoder: StaticEncoder, encoded: np.ndarray) -> tuple[Covariate, ...]:
-    """List the static columns; ``encoded`` are the values of the series at hand, ``(series, width)``."""
+def static_covariates(encoder: StaticEncoder, windows: Windows) -> tuple[Covariate, ...]:
+    """List the static columns; their spread is that of the series at hand."""
     found, begin = [], 0
     named = [(name, 1, False) for name, _, _ in encoder.numbers]
-    named += [(name, len(values), True) for name, values in encoder.categories]
+    if windows.categories is None:
+        named += [(name, len(values), True) for name, values in encoder.categories]
+    else:
+        for j, ((name, _), size) in enumerate(zip(encoder.categories, encoder.sizes, strict=True)):
+            spread = float(windows.categories[:, j].std())
+            found.append(Covariate(name, "categories", (j,), spread=spread, codes=size))
     for name, width, text in named:
         places = tuple(range(begin, begin + width))
-        spread = float(encoded[:, begin : begin + width].std(axis=0).max(initial=0.0))
+        spread = float(windows.static[:, begin : begin + width].std(axis=0).max(initial=0.0))
         found.append(Covariate(name, "static", places, spread=spread, text=text))
         begin += width
     return tuple(found)

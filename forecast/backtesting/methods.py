@@ -7,7 +7,7 @@ from typing import Any
 
 from sklearn.base import clone
 
-from forecast.backtesting.names import ALWAYS, CELLS, check_name
+from forecast.backtesting.names import ALWAYS, ARCHITECTURES, CELLS, check_name
 from forecast.data.panel import Panel
 from forecast.errors import InputError, ParameterError
 from forecast.estimators.baseline import Baseline
@@ -27,7 +27,8 @@ def make_methods(estimators: Estimators, options: Mapping[str, Any] | None = Non
 
     Args:
         estimators: One or several of: a ``Forecaster``, a ``Baseline``, a name (``"gru"``, ``"lstm"``, ``"rnn"``,
-            ``"network"``, ``"best"``, ``"auto"`` or a baseline's); or a mapping from names of your own to these.
+            ``"segment"`` or another architecture, ``"network"``, ``"best"``, ``"auto"`` or a baseline's); or a mapping
+            from names of your own to these.
         options: Arguments of the forecasters that names stand for; baselines take quantiles and season from them.
 
     Raises:
@@ -83,9 +84,9 @@ def _estimator(one: Any, options: Mapping[str, Any] | None) -> Estimator:
     if check_name(one) in BASELINES:
         return Baseline(one, **{name: told[name] for name in ("quantiles", "season") if name in told})
     if one in CELLS:
-        told["cell"] = one
-        return Forecaster(**told)
-    told["method"] = one
+        told |= {"model": "rnn", "cell": one}
+    else:
+        told["model" if one in ARCHITECTURES else "method"] = one
     return Forecaster(**told)
 
 
@@ -95,7 +96,15 @@ def _name(estimator: Estimator) -> str:
         return estimator.method
     if estimator.method != NETWORK:
         return estimator.method
-    return estimator.cell if estimator.network is None else getattr(estimator.network, "__name__", NETWORK)
+    if estimator.network is not None:
+        return getattr(estimator.network, "__name__", NETWORK)
+    return (
+        estimator.cell
+        if estimator.model == "rnn"
+        else NETWORK
+        if estimator.model == "auto"
+        else estimator.model
+    )
 
 
 def check_columns(panel: Panel, named: Mapping[str, Any]) -> None:

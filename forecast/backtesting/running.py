@@ -188,7 +188,7 @@ def _forecastable(estimator: Any, seen: Panel, ahead: np.ndarray) -> np.ndarray:
     network = getattr(estimator.fitted_, "network", None)
     if network is None:
         return np.ones(len(seen), dtype=bool)
-    least = 1 if network.shapes.padded else network.shapes.context
+    least = 1 if network.spec.padded else network.spec.context
     known = len(seen.columns.known_future)
     targets = len(seen.columns.target)
     missing = np.isnan(seen.values[:, targets : targets + known]).any(axis=1)

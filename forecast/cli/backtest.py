@@ -22,6 +22,7 @@ from forecast.cli.sections import Verb, option, section
 from forecast.cli.training_options import (
     budget_option,
     check_loss,
+    covariate_options,
     network_options,
     quantile_options,
     size_options,
@@ -34,9 +35,9 @@ backtest_options = section(
     option(
         "--methods",
         type=names(),
-        default="gru,theta,holt-winters",
+        default="segment,theta,holt-winters",
         metavar="METHODS",
-        help="gru, lstm, rnn, best, auto, baselines; naive ones are always there.",
+        help="segment, gru, lstm, … best, auto, baselines; naive ones are always there.",
     ),
     option("--windows", type=whole(1, 10_000), default=5, metavar="N", help="Windows at the end of the table."),
     option("--stride", type=whole(1, MOST_ROWS), metavar="ROWS", help="Between windows; a horizon if not given."),
@@ -61,6 +62,7 @@ backtest_options = section(
 @column_options
 @size_options
 @network_options
+@covariate_options
 @training_options
 @budget_option
 @quantile_options

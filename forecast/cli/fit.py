@@ -24,6 +24,7 @@ from forecast.cli.sections import Verb, option, section
 from forecast.cli.training_options import (
     budget_option,
     check_loss,
+    covariate_options,
     method_option,
     network_options,
     quantile_options,
@@ -39,6 +40,7 @@ from forecast.errors import ForecastWarning, InputError, ParameterError
 @column_options
 @size_options
 @network_options
+@covariate_options
 @training_options
 @refit_option
 @budget_option
@@ -70,8 +72,15 @@ def fit(table: str, out: str | None, force: bool, as_json: bool, quiet: bool, **
         tell_choices(choices)
     start_keras()
     line = None if quiet else ProgressLine()
+    told = {choice.what for choice in choices}
+
+    def tell(further: tuple) -> None:
+        """Print what is chosen while fitting, between two states of the progress line."""
+        if not quiet:
+            tell_choices(tuple(choice for choice in further if choice.what not in told))
+
     with Interruption(None if line is None else line.interject) as interruption:
-        forecaster = _train(checked, options, interruption, line)
+        forecaster = _train(checked, options, interruption, line, tell)
         forecaster.save(files["model"])
         rows = _forecast(forecaster, files)
     _report(forecaster, rows, files, as_json)
@@ -125,6 +134,7 @@ def _check(table: str, options: dict[str, Any]) -> None:
 def _preview(checked: Any, options: dict[str, Any]) -> tuple:
     """Return everything that will be chosen, before Keras takes its seconds to start; refuse what cannot be fitted."""
     from forecast.estimators.contract import first_panel
+    from forecast.estimators.presets import networks
     from forecast.estimators.setting import Wishes, choose_setting
     from forecast.evaluation.intervals import check_quantiles
 
@@ -133,7 +143,11 @@ def _preview(checked: Any, options: dict[str, Any]) -> tuple:
     )
     quantiles = options["quantiles"]
     wishes = Wishes(
-        **{name: options[name] for name in ("horizon", "context", "season", "holdout", "short")},
+        **{
+            name: options[name] for name in ("horizon", "context", "season", "holdout", "validation", "short")
+        },
+        model=options["model"],
+        several=networks(options["preset"], options["ensemble"]) > 1,
         quantiles=check_quantiles(sorted({*quantiles, 0.5})) if quantiles else (),
     )
     return choices + choose_setting(panel, wishes)[1]
@@ -150,12 +164,12 @@ def tell_choices(choices: tuple) -> None:
         click.echo(printable(f"{choice.what + ':':<{width}} {choice.value}{why}{flag}"), err=True)
 
 
-def _train(checked: Any, options: dict[str, Any], interruption: Any, line: Any) -> Any:
+def _train(checked: Any, options: dict[str, Any], interruption: Any, line: Any, tell: Any) -> Any:
     from forecast.estimators.forecaster import Forecaster
 
     forecaster = Forecaster(**options)
     try:
-        return forecaster.fit(checked, progress=line, interrupted=interruption)
+        return forecaster.fit(checked, progress=line, interrupted=interruption, announce=tell)
     finally:
         if line is not None:
             line.close()
@@ -192,6 +206,8 @@ def _report(forecaster: Any, rows: Any, files: dict[str, Path], as_json: bool) -
     if forecaster.comparison_ is not None:
         click.echo("\n".join(comparison_lines(forecaster.comparison_)))
     click.echo(forecaster.verdict_ + _advice(forecaster))
+    if forecaster.gate_ is not None:
+        click.echo(forecaster.gate_.attrs["sentence"])
     if forecaster.method == "auto":
         click.echo(f"Forecast by {_mixture(forecaster.weights_)}, weighted by the held-out rows.")
     for name, path in files.items():
@@ -210,6 +226,7 @@ def _document(forecaster: Any, rows: Any, files: dict[str, Path]) -> dict[str, A
         "comparison": None if comparison is None else frame_records(comparison),
         "held_out": None if comparison is None else comparison.attrs,
         "verdict": forecaster.verdict_,
+        "gate": _gate(forecaster.gate_),
         "weights": forecaster.weights_,
         "stopped": record.stopped,
         "best_epoch": record.best_epoch,
@@ -217,6 +234,12 @@ def _document(forecaster: Any, rows: Any, files: dict[str, Path]) -> dict[str, A
         "forecast": None if rows is None else frame_records(rows),
         "files": {name: str(path) for name, path in files.items()},
     }
+
+
+def _gate(table: Any) -> dict[str, Any] | None:
+    from forecast.cli.tables import frame_records
+
+    return None if table is None else table.attrs | {"folds": frame_records(table)}
 
 
 def _next(forecaster: Any, model: str) -> str:
@@ -238,4 +261,4 @@ def _advice(forecaster: Any) -> str:
     table = forecaster.comparison_
     if table is None or winner(table) == NETWORK or forecaster.method != "network":
         return ""
-    return " Pass --method best to forecast with the winner."
+    return " Pass --method best to let tests on several folds decide who forecasts."

@@ -70,29 +70,21 @@ def _columns(described: dict[str, Any]) -> list[str]:
 
 def _sizes(described: dict[str, Any]) -> list[str]:
     from forecast.data.step import Step
+    from forecast.modelfile import network_words
 
-    setting, shapes = described["setting"], described["shapes"]
+    setting, spec = described["setting"], described["spec"]
     step = Step(**described["contract"]["step"])
     season = f"season {setting['season']} rows" if setting["season"] > 1 else "no season"
     levels = ", ".join(f"{q:g}" for q in described["wanted"]) or "none"
     kinds = ("targets", "known_future", "past_only", "static")
-    inputs = [f"{shapes[kind]} {kind.replace('_', '-')}" for kind in kinds if shapes[kind]]
+    inputs = [f"{spec[kind]} {kind.replace('_', '-')}" for kind in kinds if spec[kind]]
     return [
         f"context   {setting['context']} rows, horizon {setting['horizon']} rows, {season}, step {step} ({step.words})",
         f"trained   {described['rows']:,} rows of {len(described['history']['ids']):,} series",
         f"inputs    {', '.join(inputs)}",
-        f"network   {_network(described)}",
+        f"network   {network_words(described['architecture'], spec)}",
         f"quantiles {levels}, {'calibrated' if described['calibrated'] else 'not calibrated'}",
     ]
-
-
-def _network(described: dict[str, Any]) -> str:
-    if described["own_network"]:
-        return "your own"
-    parameters = described["parameters"]
-    layers = f"{parameters['layers']} layer" + ("s" if parameters["layers"] > 1 else "")
-    both = ", bidirectional" if parameters["bidirectional"] else ""
-    return f"{parameters['cell']}, {layers} of {parameters['units']} units{both}"
 
 
 _END = {

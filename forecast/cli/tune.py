@@ -25,6 +25,7 @@ from forecast.cli.options import (
 from forecast.cli.parts import folder_option, tell_parts
 from forecast.cli.sections import Verb, option, section
 from forecast.cli.training_options import (
+    covariate_options,
     network_options,
     quantile_options,
     size_options,
@@ -57,6 +58,7 @@ search_options = section(
 @column_options
 @size_options
 @network_options
+@covariate_options
 @training_options
 @quantile_options
 @reading_options

@@ -134,6 +134,74 @@ def choices() -> Value:
     return Value(read, "a choice such as units=16,32 or learning_rate=1e-4..1e-2")
 
 
+def setting() -> Value:
+    """One option of an architecture: ``segment=24``.
+
+    Example:
+        >>> setting().convert("attention=luong", None, None), setting().convert("paths=50", None, None)
+        (('attention', 'luong'), ('paths', 50))
+    """
+
+    def read(text: str) -> tuple[str, Any]:
+        name, sign, value = text.partition("=")
+        if not sign or not name.strip() or not value:
+            raise ValueError
+        return name.strip().replace("-", "_"), _plain(value.strip())
+
+    return Value(read, "an option such as segment=24")
+
+
+def mapping(ctx: click.Context, param: click.Parameter, pairs: tuple) -> dict[str, Any] | None:
+    """Return pairs of name and value as a dict, None if there are none; a name given twice is refused."""
+    names = [name for name, _ in pairs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise click.BadParameter(f"{twice} is given twice.", ctx, param)
+    return dict(pairs) or None
+
+
+def numbers() -> Value:
+    """Whole numbers of at least 1: ``24,168``; sorted, each once.
+
+    Example:
+        >>> numbers().convert("168, 24", None, None)
+        (24, 168)
+    """
+
+    def read(text: str) -> tuple[int, ...]:
+        found = tuple(sorted({int(part) for part in text.split(",")}))
+        if found[0] < 1:
+            raise ValueError
+        return found
+
+    return Value(read, "a list of whole numbers such as 24,168")
+
+
+def numbers_or_auto() -> Value:
+    """As ``numbers``; ``auto`` for True, ``none`` for none."""
+
+    def read(text: str) -> Any:
+        words = {"auto": True, "none": ()}
+        return words[text] if text in words else numbers().read(text)
+
+    return Value(read, "a list of whole numbers such as 24,168, auto or none")
+
+
+def words_or_auto() -> Value:
+    """As ``names``; ``auto`` for True, ``none`` for False.
+
+    Example:
+        >>> words_or_auto().convert("auto", None, None), words_or_auto().convert("weekend", None, None)
+        (True, ('weekend',))
+    """
+
+    def read(text: str) -> Any:
+        words = {"auto": True, "none": False}
+        return words[text] if text in words else names().read(text)
+
+    return Value(read, "a list of names, auto or none")
+
+
 def _number(text: str) -> float:
     return int(text) if text.strip().lstrip("+-").isdigit() else float(text)
 

@@ -1,7 +1,8 @@
-"""Static covariates as numbers: standardised where they are numbers, one column a category otherwise."""
+"""Static covariates as numbers: standardised where they are numbers; one column a category, or codes, otherwise."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,21 +22,30 @@ class StaticEncoder:
     Args:
         numbers: ``(name, mean, scale)`` of each numeric column.
         categories: ``(name, (category, …))`` of each text column, sorted. An unseen category becomes zeros.
+        embedded: Whether the text columns are left to ``codes``, and ``encode`` holds the numeric ones alone.
 
     Example:
         >>> shops = pd.DataFrame({"area": [10.0, 30.0], "town": ["Ulm", "Bonn"]})
         >>> encoder = fit_static(shops)
         >>> encoder.encode(shops)
         array([[-1., 0., 1.], [ 1., 1., 0.]], dtype=float32)
+        >>> encoder.codes(pd.DataFrame({"town": ["Ulm", "Kiel"]})), encoder.sizes
+        (array([[2], [0]], dtype=int32), (3,))
     """
 
     numbers: tuple[tuple[str, float, float], ...] = ()
     categories: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    embedded: bool = False
 
     @property
     def width(self) -> int:
         """Number of encoded columns."""
-        return len(self.numbers) + sum(len(values) for _, values in self.categories)
+        return len(self.numbers) + (0 if self.embedded else sum(len(values) for _, values in self.categories))
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Number of codes of each text column: its categories and one for what is unseen or missing."""
+        return tuple(len(_named(values)) + 1 for _, values in self.categories)
 
     def encode(self, static: pd.DataFrame) -> np.ndarray:
         """Return float32, shape ``(series, width)``; a missing number becomes 0, the mean.
@@ -47,19 +57,28 @@ class StaticEncoder:
         for j, (name, mean, scale) in enumerate(self.numbers):
             encoded[:, j] = _standardised(static[name], mean, scale)
         begin = len(self.numbers)
-        for name, values in self.categories:
+        for name, values in () if self.embedded else self.categories:
             place = _places(static[name], values)
             known = np.flatnonzero(place >= 0)
             encoded[known, begin + place[known]] = 1.0
             begin += len(values)
         return encoded
 
+    def codes(self, static: pd.DataFrame) -> np.ndarray:
+        """Return int32, shape ``(series, text columns)``: categories from 1 on, 0 for an unseen or missing one."""
+        places = [_places(static[name], _named(values)) + 1 for name, values in self.categories]
+        return np.stack(places, axis=1).astype(np.int32) if places else np.zeros((len(static), 0), np.int32)
 
-def fit_static(static: pd.DataFrame) -> StaticEncoder:
+
+def fit_static(static: pd.DataFrame, *, embedded: bool = False) -> StaticEncoder:
     """Learn mean and scale of the numeric columns and the categories of the others.
 
+    Args:
+        static: One row per series.
+        embedded: Leave text columns to ``codes``; they may then have any number of categories.
+
     Raises:
-        ParameterError: A text column has more than 1,000 categories.
+        ParameterError: A text column that is not embedded has more than 1,000 categories.
     """
     numbers, categories = [], []
     for name in static.columns:
@@ -68,13 +87,36 @@ def fit_static(static: pd.DataFrame) -> StaticEncoder:
             numbers.append((str(name), *_mean_and_scale(column.to_numpy(dtype=np.float64))))
             continue
         values = tuple(sorted(set(_texts(column))))
-        if len(values) > MOST_CATEGORIES:
+        if len(values) > MOST_CATEGORIES and not embedded:
             raise ParameterError(
                 f"Static column {name!r} has {len(values):,} categories, more than {MOST_CATEGORIES:,}; leave it out "
                 "by naming the others with --static."
             )
         categories.append((str(name), values))
-    return StaticEncoder(tuple(numbers), tuple(categories))
+    return StaticEncoder(tuple(numbers), tuple(categories), embedded)
+
+
+def numbers_of(ids: Sequence, known: Sequence) -> np.ndarray:
+    """Return the place of each id among the known ones, from 1; 0 for one that is not among them.
+
+    Args:
+        ids: Ids of series.
+        known: Those that training knew, each once.
+
+    Returns:
+        int32, shape ``(ids,)``.
+
+    Example:
+        >>> numbers_of(("Ulm", "Kiel"), known=("Bonn", "Ulm"))
+        array([2, 0], dtype=int32)
+    """
+    place = {name: number for number, name in enumerate(known, start=1)}
+    return np.array([place.get(name, 0) for name in ids], dtype=np.int32)
+
+
+def _named(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Leave out the category of missing text."""
+    return tuple(value for value in values if value)
 
 
 def _mean_and_scale(column: np.ndarray) -> tuple[float, float]:

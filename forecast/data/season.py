@@ -12,6 +12,8 @@ _LOOKED_AT = 20_000
 _SERIES = 50
 # A season must correlate at least so much, and by so much more than a shorter one.
 _LEAST, _BETTER = 0.2, 0.1
+# A longer season repeats nearly as well as the short one it consists of: a week of days, a year of weeks.
+_NEARLY = 0.75
 
 
 def find_season(panel: Panel) -> int:
@@ -42,6 +44,37 @@ def find_season(panel: Panel) -> int:
         if strength > max(_LEAST, best + _BETTER):
             chosen, best = season, strength
     return chosen
+
+
+def find_period(panel: Panel, season: int) -> int:
+    """Return the longest season made of whole shorter ones: 168 rows where a week of days repeats like a day.
+
+    Args:
+        panel: Series to look at.
+        season: The season found or given.
+
+    Returns:
+        A multiple of ``season`` that the step suggests, that fits three times into nine of ten series, and at
+        which changes correlate nearly as well as at ``season``; ``season`` itself if there is none.
+
+    Example:
+        >>> from forecast.data.gridding import to_panel
+        >>> from forecast.data.table import read_table
+        >>> hours = np.arange(1000)
+        >>> wave = np.sin(2 * np.pi * hours / 24) + 3 * np.sin(2 * np.pi * hours / 168)
+        >>> find_period(to_panel(read_table({"y": wave}, target=("y",))), season=24)
+        168
+    """
+    rows = panel.ends - panel.offsets[:-1]
+    room = int(np.quantile(rows[rows > 0], 0.1)) // 3 if (rows > 0).any() else 0
+    candidates = panel.step.seasons or (_ANONYMOUS if panel.step.kind == "integer" else ())
+    longer = [c for c in candidates if season > 1 and c > season and c % season == 0 and c <= room]
+    if not longer:
+        return season
+    histories = _histories(panel)
+    with np.errstate(over="ignore", invalid="ignore"):
+        least = _NEARLY * max(_strength(histories, season), _LEAST)
+        return next((c for c in sorted(longer, reverse=True) if _strength(histories, c) >= least), season)
 
 
 def _histories(panel: Panel) -> list[np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,32 +10,34 @@ from sklearn.utils.validation import validate_data
 
 from forecast.data.panel import Panel
 from forecast.data.windows import check_positive
-from forecast.errors import InputError, ParameterError
+from forecast.errors import InputError, ParameterError, closest
 from forecast.estimators.baseline import check_method
 from forecast.estimators.contract import as_table, with_future
 from forecast.estimators.fitting import Fitted
-from forecast.estimators.network import Options
+from forecast.estimators.recipe import Options, check_options, settled
 from forecast.estimators.setting import Wishes
 from forecast.evaluation.comparison import AUTO, BEST, CHOOSING, NETWORK, winner
 from forecast.evaluation.intervals import check_quantiles
-from forecast.models import build_rnn
-from forecast.models.losses import POINT_LOSSES
+from forecast.models.losses import DISTRIBUTION_LOSSES, POINT_LOSSES
 
 if TYPE_CHECKING:
     from forecast.estimators.forecaster import Forecaster
 
+# Options of architectures that have an argument of their own; others go through ``model_options``.
 NETWORK_ARGUMENTS = (
     *("cell", "units", "layers", "bidirectional", "dropout", "recurrent_dropout", "activation", "start"),
-    *("anchor", "independent", "skip", "seed"),
 )
+# Fields of a network's spec; None and "auto" leave them open.
+SPEC_ARGUMENTS = ("anchor", "transform", "positive", "independent", "skip", "head")
 TRAINING_ARGUMENTS = (
+    *("calendar", "holidays", "lags", "loss", "calibrate", "preset", "ensemble", "steps", "epochs"),
     *(
-        "calibrate",
-        "epochs",
         "batch_size",
         "learning_rate",
+        "sampling",
         "patience",
         "clip",
+        "averaging",
         "budget",
         "optimizer",
         "seed",
@@ -51,6 +54,9 @@ def wishes_of(estimator: Forecaster, *, arrays: bool) -> Wishes:
         holdout=0 if arrays and estimator.holdout is None else estimator.holdout,
         short=estimator.short,
         quantiles=_levels(estimator),
+        validation=estimator.validation,
+        model="own" if estimator.network is not None else estimator.model,
+        several=options_of(estimator).members > 1,
     )
 
 
@@ -60,24 +66,56 @@ def options_of(estimator: Forecaster) -> Options:
     Raises:
         ParameterError: An argument is unknown, out of range, or contradicts another.
     """
-    if estimator.loss not in ("auto", *POINT_LOSSES):
-        raise ParameterError(f"loss must be auto, {', '.join(POINT_LOSSES)}; got {estimator.loss!r}.")
-    if estimator.loss != "auto" and len(tuple(estimator.quantiles)):
-        raise ParameterError(
-            "A point loss forecasts no quantiles: pass quantiles=() with it, or loss='auto'."
-        )
     check_method(estimator.method, CHOOSING)
     _check_numbers(estimator)
-    own = estimator.network is not None
     training: dict[str, Any] = {name: getattr(estimator, name) for name in TRAINING_ARGUMENTS}
-    return Options(
-        model={} if own else {name: _number(getattr(estimator, name)) for name in NETWORK_ARGUMENTS},
-        builder=estimator.network if own else build_rnn,
+    given = Options(
+        model=estimator.model,
+        arguments={} if estimator.network is not None else _network_arguments(estimator),
+        builder=estimator.network,
+        spec={name: getattr(estimator, name) for name in SPEC_ARGUMENTS},
+        embed=_words(estimator.embed),
+        horizons=tuple(int(h) for h in estimator.horizons),
         quantiles=_levels(estimator),
         wanted=tuple(float(q) for q in estimator.quantiles),
-        loss="mae" if estimator.loss == "auto" else estimator.loss,
         **training,
     )
+    check_options(given)
+    options = settled(given)
+    check_loss(options.loss, options.head, bool(options.quantiles))
+    return options
+
+
+def check_loss(loss: str, head: str, quantiles: bool) -> None:
+    """Refuse a loss that does not go with what is forecast.
+
+    Raises:
+        ParameterError: It says what to pass with it.
+    """
+    known = ("auto", *POINT_LOSSES, *DISTRIBUTION_LOSSES)
+    if loss not in known:
+        raise ParameterError(f"loss must be one of {', '.join(known)}; got {loss!r}.{closest(loss, known)}")
+    if head != "quantiles":
+        if loss not in ("auto", *DISTRIBUTION_LOSSES):
+            raise ParameterError(f"loss={loss!r} is of points; head={head!r} takes likelihood or crps.")
+    elif loss in DISTRIBUTION_LOSSES:
+        raise ParameterError(f"loss={loss!r} needs a distribution: pass head='normal' or another with it.")
+    elif quantiles and loss not in ("auto", "smape", "owa"):
+        raise ParameterError(
+            f"loss={loss!r} is a point loss, which forecasts no quantiles: pass quantiles=() with it, or loss='auto'."
+        )
+
+
+def _network_arguments(estimator: Forecaster) -> dict[str, Any]:
+    """Return the options of the network that were given, not those left as they are."""
+    usual = inspect.signature(type(estimator).__init__).parameters
+    given = {name: _number(getattr(estimator, name)) for name in NETWORK_ARGUMENTS}
+    given = {name: value for name, value in given.items() if value != usual[name].default}
+    return given | {name: _number(value) for name, value in dict(estimator.model_options or {}).items()}
+
+
+def _words(given: Any) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def _number(value: Any) -> Any:
@@ -92,11 +130,14 @@ def _levels(estimator: Forecaster) -> tuple[float, ...]:
 
 
 def _check_numbers(estimator: Forecaster) -> None:
-    counts = {name: getattr(estimator, name) for name in ("batch_size", "epochs", "patience")}
+    whole = ("batch_size", "epochs", "steps", "patience", "ensemble")
+    counts = {name: getattr(estimator, name) for name in whole}
     check_positive(**{name: value for name, value in counts.items() if value is not None})
     seed = estimator.seed
     if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or seed < 0:
         raise ParameterError(f"seed must be a whole number of at least 0; got {seed!r}.")
+    if estimator.averaging is not None and not 0 < estimator.averaging < 1:
+        raise ParameterError(f"averaging must lie between 0 and 1; got {estimator.averaging!r}.")
     for name in ("learning_rate", "clip", "budget"):
         value = getattr(estimator, name)
         if value is not None and not (isinstance(value, int | float | np.number) and 0 < value < np.inf):
@@ -131,7 +172,7 @@ def standing_method(forecaster: Forecaster) -> str:
 
 
 def chosen_method(forecaster: Forecaster, method: str) -> str:
-    """Return who forecasts: a method, or the winner of the comparison for ``"best"``.
+    """Return who forecasts: a method; for ``"best"`` the gate's decision, or without a gate the comparison's winner.
 
     Raises:
         ParameterError: The method does not exist, or needs a comparison that there was not.
@@ -144,4 +185,6 @@ def chosen_method(forecaster: Forecaster, method: str) -> str:
         raise ParameterError(
             f"method={method!r} needs a comparison, and no rows were held out; fit with holdout."
         )
-    return AUTO if method == AUTO else winner(fitted.comparison)
+    if method == AUTO:
+        return AUTO
+    return winner(fitted.comparison) if fitted.gate is None else fitted.gate.decision

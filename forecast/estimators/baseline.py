@@ -32,6 +32,7 @@ from forecast.estimators.updating import updated_baseline
 from forecast.evaluation.baselines import BASELINES
 from forecast.evaluation.comparison import baseline_scores, memory_of
 from forecast.evaluation.intervals import ConformalShift, check_quantiles
+from forecast.evaluation.widths import cases_of
 
 # Calibration windows of the last rows; more change the quantiles little and cost smoothing methods much.
 MOST_CALIBRATION = 1_000
@@ -128,7 +129,7 @@ class Baseline(RegressorMixin, BaseEstimator):
                 panel, context=1, horizon=setting.horizon, first=begin, short="drop", scales=scales
             ).thin(MOST_CALIBRATION)
             scores = baseline_scores(self.method, windows, setting.season)
-            shift = ConformalShift.fit(scores, levels)
+            shift = ConformalShift.fit(scores, levels, cases=cases_of([windows], setting.season))
             template = self._template(panel, setting, scales, scores)
         history = panel.tail(memory_of(setting.season) + setting.horizon)
         self.fitted_ = FittedBaseline(contract, setting, history, scales, wanted, levels, shift, template)
@@ -323,7 +324,7 @@ def baseline_ahead(
     for done in range(0, horizon, setting.horizon):
         part = point[:, done : done + setting.horizon]
         part = np.pad(part, ((0, 0), (0, setting.horizon - part.shape[1]), (0, 0)), mode="edge")
-        part = shift.apply_point(part, scales[:, None, :])
+        part = shift.apply_point(part, scales[:, None, :], panel.ids)
         parts.append(widened(part, parts[-1][:, -1:], levels.index(0.5)) if parts else part)
     return np.concatenate(parts, axis=1)[:, :horizon]
 

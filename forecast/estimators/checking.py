@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import types
 import typing
 from typing import Any
@@ -14,10 +15,16 @@ from forecast.data.panel import Panel
 from forecast.data.step import Step
 from forecast.data.windows import SHORT
 from forecast.estimators.realised import Realised
+from forecast.estimators.recipe import AUTO_MODEL, ENSEMBLE, Architecture, Options, frozen_options
 from forecast.estimators.setting import Setting
 from forecast.estimators.templates import MOST_WINDOWS
-from forecast.evaluation.intervals import ConformalShift
-from forecast.models import Shapes
+from forecast.evaluation.baselines import BASELINES
+from forecast.evaluation.comparison import NETWORK
+from forecast.evaluation.gate import Gate
+from forecast.evaluation.intervals import MEDIAN, ConformalShift
+from forecast.evaluation.widths import Widths
+from forecast.models import MODELS, Spec
+from forecast.models.ensemble import member_spec
 
 MOST_ROWS, MOST_CELLS, MOST_LEVELS = 1_000_000, 10**9, 1_000
 
@@ -30,7 +37,7 @@ def checked(kind: type, told: Any) -> Any:
 
     Example:
         >>> checked(Setting, {"horizon": 3, "context": 6, "season": 1, "holdout": 0, "validation": 0, "short": "error"})
-        Setting(horizon=3, context=6, season=1, holdout=0, validation=0, short='error')
+        Setting(horizon=3, context=6, season=1, holdout=0, validation=0, short='error', period=1)
         >>> checked(Setting, {"horizon": "3"})
         Traceback (most recent call last):
         TypeError: Setting has no horizon such as '3'
@@ -74,25 +81,25 @@ def _as(hint: Any, value: Any) -> Any:
     raise TypeError
 
 
-def check_shapes(shapes: Shapes, setting: Setting, history: Panel) -> None:
+def check_spec(spec: Spec, setting: Setting, history: Panel) -> None:
     """Refuse sizes that contradict each other or would ask for absurd memory.
 
     Raises:
         ValueError: For that reason.
     """
     columns = history.columns
-    told = (shapes.targets, shapes.known_future, shapes.past_only)
+    told = (spec.targets, spec.known_future, spec.past_only)
     seen = (len(columns.target), len(columns.known_future), len(columns.past_only))
-    rows = (shapes.context, shapes.horizon, shapes.season)
+    rows = (spec.context, spec.horizon, spec.season)
     if (
         told != seen
         or rows != (setting.context, setting.horizon, setting.season)
         or setting.short not in SHORT
     ):
         raise ValueError("sizes contradict each other")
-    if min(rows) < 1 or max(rows) > MOST_ROWS or len(shapes.quantiles) > MOST_LEVELS:
+    if min(rows) < 1 or max(rows) > MOST_ROWS or len(spec.quantiles) > MOST_LEVELS:
         raise ValueError("sizes are out of range")
-    if shapes.context * shapes.horizon > MOST_CELLS or min(setting.holdout, setting.validation) < 0:
+    if spec.context * spec.horizon > MOST_CELLS or min(setting.holdout, setting.validation) < 0:
         raise ValueError("sizes are out of range")
 
 
@@ -133,16 +140,43 @@ def check_history(history: Panel, scales: np.ndarray, zone: Any) -> None:
         pd.DatetimeTZDtype("ns", zone)
 
 
-def check_shift(shift: ConformalShift, shapes: Shapes) -> ConformalShift:
+def check_shift(shift: ConformalShift, spec: Spec) -> ConformalShift:
     """Return a calibration, or refuse one that does not suit the network.
 
     Raises:
         ValueError: For that reason.
     """
-    shape = (shapes.horizon, shapes.targets, len(shift.quantiles))
+    shape = (spec.horizon, spec.targets, len(shift.quantiles))
     _has(shift.shift, np.float64, shape)
     _has(shift.counts, np.int64, shape)
     return shift
+
+
+def check_widths(widths: Widths, shift: ConformalShift) -> Widths:
+    """Return widths of series, or refuse those that do not suit the calibration or are no factors.
+
+    Raises:
+        ValueError: For that reason.
+    """
+    factors, middle = widths.factors, shift.quantiles.index(MEDIAN)
+    _has(factors, np.float32, (len(widths.ids), *shift.shift.shape[1:]))
+    if not (np.isfinite(factors) & (factors > 0)).all() or (factors[..., middle] != 1).any():
+        raise ValueError("widths that are no factors")
+    return widths
+
+
+def check_gate(gate: Gate) -> Gate:
+    """Return the decision of a gate, or refuse one for a method that it did not test.
+
+    Raises:
+        ValueError: For that reason, or an error is negative, infinite or missing.
+    """
+    found = [np.array(errors) for errors in gate.errors.values()]
+    if not all(len(errors) and (np.isfinite(errors) & (errors >= 0)).all() for errors in found):
+        raise ValueError("errors of folds that are no errors")
+    if gate.decision not in gate.errors or not set(gate.errors) <= {NETWORK, *BASELINES}:
+        raise ValueError("a decision for a method that was not tested")
+    return gate
 
 
 def check_template(template: np.ndarray, horizon: int, targets: int) -> np.ndarray:
@@ -170,10 +204,40 @@ def check_realised(seen: Realised, shape: tuple[int, ...]) -> Realised:
     return seen
 
 
-def least_numbers(units: int, layers: int, shapes: Shapes, skip: bool) -> int:
+def check_architecture(architecture: Architecture, options: Options) -> None:
+    """Refuse a network that is not the one the estimator's parameters ask for.
+
+    Raises:
+        ValueError: For that reason.
+    """
+    members = [{"model": architecture.name, "options": architecture.options}]
+    if architecture.name == ENSEMBLE:
+        members = architecture.options["members"]
+    asked = frozen_options(options.arguments)
+    for one in members:
+        if options.model not in (AUTO_MODEL, one["model"]) or one["model"] not in MODELS:
+            raise ValueError("another network than the parameters ask for")
+        if asked != {name: one["options"].get(name) for name in asked}:
+            raise ValueError("other options than the parameters ask for")
+
+
+def least_numbers(architecture: Architecture, spec: Spec) -> int:
     """Fewest weights a network of this package can have: its file must hold at least as many."""
-    ahead = shapes.horizon * max(units, shapes.context if skip else 0)
-    return layers * units * units + ahead + shapes.static + shapes.known_future + shapes.past_only
+    members = architecture.options["members"] if architecture.name == ENSEMBLE else None
+    if members is None:
+        members = [{"model": architecture.name, "options": architecture.options}]
+    return sum(_least(one["model"], one.get("options", {}), member_spec(spec, one)) for one in members)
+
+
+def _least(name: str, options: dict[str, Any], spec: Spec) -> int:
+    usual = {k: p.default for k, p in inspect.signature(MODELS[name]).parameters.items()} | options
+    units, layers = usual.get("units") or 1, usual.get("layers") or 1
+    inside = {"linear": spec.context * spec.horizon, "dense": spec.context * units}
+    # One matrix of each layer; whatever else there is makes it more.
+    least = inside.get(name, layers * units * units)
+    if name in ("rnn", "dense", "conv", "transformer") and not spec.known_future + spec.calendar + spec.lags:
+        least += spec.horizon
+    return least + sum(spec.categories) + spec.series + spec.static + spec.known_future + spec.past_only
 
 
 def _has(array: np.ndarray, dtype: Any, shape: tuple[int, ...]) -> None:

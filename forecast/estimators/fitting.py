@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
 
@@ -14,9 +13,9 @@ from forecast.data.scale import error_scales
 from forecast.data.table import Choice
 from forecast.data.windows import Windows
 from forecast.estimators.contract import Contract, join
+from forecast.estimators.gating import SHARE, run_gate
 from forecast.estimators.network import (
     Network,
-    Options,
     calibrated,
     calibration_scores,
     fit_network,
@@ -24,10 +23,12 @@ from forecast.estimators.network import (
     shifted,
 )
 from forecast.estimators.realised import Realised, coverage_frame
+from forecast.estimators.recipe import Options, with_budget
 from forecast.estimators.setting import Setting, Wishes, choose_setting
 from forecast.estimators.templates import kept_template, trial_templates
 from forecast.evaluation.blending import blend_trial
 from forecast.evaluation.comparison import NETWORK, Trial, compare, memory_of, set_beside
+from forecast.evaluation.gate import Gate
 from forecast.evaluation.intervals import ConformalShift
 from forecast.training.fit import Listeners
 
@@ -56,6 +57,8 @@ class Fitted:
         choices: What was chosen while fitting.
         rows: Rows of the training table.
         realised: What the quantiles of each method reached while ``update`` adapted them.
+        gate: Who forecasts for ``method="best"``, decided on several folds; None if none were run.
+        trained: Ids of the series that training knew.
     """
 
     contract: Contract
@@ -71,6 +74,8 @@ class Fitted:
     choices: tuple[Choice, ...]
     rows: int
     realised: dict[str, Realised] = field(default_factory=dict)
+    gate: Gate | None = None
+    trained: tuple = ()
 
     @property
     def levels(self) -> tuple[float, ...]:
@@ -80,7 +85,7 @@ class Fitted:
     @property
     def coverage(self) -> pd.DataFrame:
         """What the quantiles reached in updates; see ``coverage_frame``."""
-        return coverage_frame(self.realised, self.network.shapes.quantiles, self.contract.columns.target)
+        return coverage_frame(self.realised, self.network.spec.quantiles, self.contract.columns.target)
 
     def panel(self, source: Any) -> Panel:
         """Read a table and put stored history before series too short to stand alone; a panel is taken as it is."""
@@ -102,7 +107,7 @@ class Fitted:
     def thawed(self, options: Options) -> Fitted:
         """Undo ``frozen``."""
         weights: Any = self.network.model
-        model: keras.Model = options.builder(self.network.shapes, **options.model)
+        model = self.network.architecture.build(self.network.spec, options.builder)
         model.set_weights(weights)
         return replace(self, network=replace(self.network, model=model))
 
@@ -116,6 +121,7 @@ def fit_panel(
     listeners: Listeners,
     refit: bool,
     blend: bool = False,
+    gated: bool = False,
 ) -> Fitted:
     """Choose what is open, compare on the held-out rows, train on all rows.
 
@@ -125,40 +131,50 @@ def fit_panel(
         options: Of network and training; a budget is shared by both fits.
         wishes: Sizes the user fixed.
         listeners: Progress and interruption.
-        refit: Train again with the held-out rows after the comparison.
+        refit: Go on training with the rows that were kept back, once they have judged.
         blend: Put the weighted mean of all methods into the comparison.
+        gated: Decide on several folds who forecasts, for half of the budget.
     """
     setting, choices = choose_setting(panel, wishes)
     if listeners.announce is not None:
         listeners.announce(choices)
     panel = _kept(panel, setting)
-    stop = panel.ends - setting.holdout
+    stop, gate = panel.ends - setting.holdout, None
     if setting.holdout and any_held_out(panel, setting, stop):
-        network, trial = _compared(panel, setting, options, stop, listeners)
+        own = with_budget(options, 1 - SHARE) if gated else options
+        network, trial = _compared(panel, setting, own, stop, listeners)
         mixed, weights = blend_trial(trial)
         # Before the network learns from these rows.
         earlier = _earlier(network, panel, setting, stop, trial.windows.scales)
         templates = trial_templates(trial, weights, network, earlier)
-        if refit and network.record.stopped != "interrupted":
-            network = go_on(network, panel, setting, _part(options, 1 - FIRST_SHARE), listeners=listeners)
+        interrupted = network.record.stopped == "interrupted"
+        if gated:
+            tests = with_budget(options, SHARE)
+            gate, interrupted = run_gate(network, trial, panel, setting, tests, listeners=listeners)
+            if interrupted:
+                network = replace(network, record=replace(network.record, stopped="interrupted"))
+        if refit and not interrupted:
+            network = go_on(network, panel, setting, with_budget(own, 1 - FIRST_SHARE), listeners=listeners)
         comparison, shifts = compare(mixed if blend else trial), mixed.shifts
     else:
-        network, templates = _alone(panel, setting, options, listeners)
+        network, templates = _alone(panel, setting, options, listeners, refit=refit)
         comparison, shifts, weights = None, {}, {}
     scales = error_scales(panel, setting.season)
     return Fitted(
         contract=contract,
         setting=setting,
         network=network,
-        history=panel.tail(rows_kept(setting)),
+        history=panel.tail(rows_kept(setting) + max(network.extras.lags, default=0)),
         scales=scales,
         wanted=options.wanted,
         comparison=comparison,
         shifts=shifts,
         weights=weights,
         templates=templates,
-        choices=choices,
+        choices=choices + network.choices,
         rows=panel.rows,
+        gate=gate,
+        trained=panel.ids,
     )
 
 
@@ -168,30 +184,33 @@ def rows_kept(setting: Setting) -> int:
 
 
 def _alone(
-    panel: Panel, setting: Setting, options: Options, listeners: Listeners
+    panel: Panel, setting: Setting, options: Options, listeners: Listeners, *, refit: bool
 ) -> tuple[Network, dict[str, np.ndarray]]:
-    """Train on all rows but the validation tail, which calibrates and tells how the steps go together."""
-    network, validation = fit_network(panel, setting, options, panel.ends, listeners=listeners)
-    scores = calibration_scores(network, [validation])
-    if scores is None:
-        return network, {}
-    template = kept_template(scores[..., network.shapes.middle])
-    return (shifted(network, scores) if options.calibrate else network), {NETWORK: template}
+    """Train without the validation tail, which calibrates and tells how the steps go together; then with it."""
+    refit = refit and bool(setting.validation)
+    first = with_budget(options, FIRST_SHARE) if refit else options
+    network, validation = fit_network(panel, setting, first, panel.ends, listeners=listeners)
+    scores, templates = calibration_scores(network, [validation]), {}
+    if scores is not None:
+        templates[NETWORK] = kept_template(scores[..., network.spec.middle])
+        network = shifted(network, scores, [validation]) if options.calibrate else network
+    if refit and network.record.stopped != "interrupted":
+        rest = with_budget(options, 1 - FIRST_SHARE)
+        network = go_on(network, panel, setting, rest, listeners=listeners)
+    return network, templates
 
 
 def _compared(
     panel: Panel, setting: Setting, options: Options, stop: np.ndarray, listeners: Listeners
 ) -> tuple[Network, Trial]:
     """Train before ``stop``, compare behind it, then calibrate on all that was not trained on."""
-    network, validation = fit_network(panel, setting, _part(options, FIRST_SHARE), stop, listeners=listeners)
+    network, validation = fit_network(
+        panel, setting, with_budget(options, FIRST_SHARE), stop, listeners=listeners
+    )
     if options.calibrate:
         network = calibrated(network, [validation])
     trial = hold_trial(network, panel, setting, stop)
     return (calibrated(network, [validation, trial.windows]) if options.calibrate else network), trial
-
-
-def _part(options: Options, share: float) -> Options:
-    return options if options.budget is None else replace(options, budget=options.budget * share)
 
 
 def hold_trial(
@@ -205,7 +224,7 @@ def hold_trial(
     first = np.maximum(stop, panel.offsets[:-1] + setting.context)
     windows = _spread(network.windows(panel, first=first, scales=scales), most)
     calibration = _earlier(network, panel, setting, stop, scales)
-    levels = network.shapes.quantiles or (0.5,)
+    levels = network.spec.quantiles or (0.5,)
     return set_beside(network.forecasts(windows), windows, calibration, levels, setting.season)
 
 

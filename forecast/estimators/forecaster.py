@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -12,11 +12,11 @@ from sklearn.utils.validation import check_is_fitted
 from forecast.data.table import Choice
 from forecast.errors import ParameterError
 from forecast.estimators import contract as contracts
+from forecast.estimators import paths
 from forecast.estimators.arguments import asked, chosen_method, options_of
 from forecast.estimators.fitting import Fitted
 from forecast.estimators.learning import learn
-from forecast.estimators.prediction import evaluate_panel, predict_panel, sampled, score_panel
-from forecast.estimators.sampling import Drawing, path_table, total_table
+from forecast.estimators.prediction import evaluate_panel, predict_panel, score_panel
 from forecast.estimators.updating import updated
 from forecast.evaluation.comparison import verdict
 from forecast.training.fit import Listeners, Progress
@@ -26,8 +26,8 @@ class Forecaster(RegressorMixin, BaseEstimator):
     """Recurrent network that forecasts one or many time series with calibrated intervals.
 
     What is left at None is chosen from the table and listed in ``choices_``. The network is always
-    compared with simple baselines on rows it has not seen (``comparison_``); ``method="best"`` lets the
-    winner forecast.
+    compared with simple baselines on rows it has not seen (``comparison_``); ``method="best"`` lets tests on
+    several such blocks of rows decide who forecasts.
 
     Args:
         horizon: Rows ahead to forecast; None: one season, or what the step suggests.
@@ -40,30 +40,56 @@ class Forecaster(RegressorMixin, BaseEstimator):
         static: Columns constant within a series, numbers or text.
         step: Distance between rows such as ``"h"`` or ``"MS"``; None infers it.
         season: Rows of a season, 1 for none; None finds it.
-        cell: ``"rnn"`` (SimpleRNN), ``"lstm"`` or ``"gru"``.
-        units: Width of each recurrent layer.
-        layers: Number of recurrent layers.
-        bidirectional: Read the context in both directions.
-        dropout: Share of inputs dropped between layers and before the head.
-        recurrent_dropout: Share of the state dropped between steps (slow: leaves cuDNN).
-        activation: ``"tanh"``, ``"relu"`` or ``"leaky_relu"``.
-        start: First recurrent kernel: ``"orthogonal"``, or ``"identity"`` for ReLU.
-        anchor: Level subtracted from each window: ``"last"``, ``"mean"``, ``"season"`` or ``"none"``.
+        model: Architecture: ``"segment"``, ``"rnn"``, ``"seq2seq"``, ``"autoregressive"``, or for comparison
+            ``"dense"``, ``"linear"``, ``"conv"``, ``"transformer"``; ``"auto"``: segment where the rows allow,
+            else rnn.
+        cell: ``"rnn"`` (SimpleRNN), ``"lstm"`` or ``"gru"`` of recurrent networks.
+        units: Width of the network's layers; None: its usual one.
+        layers: Number of its layers; None: its usual one.
+        bidirectional: Read the context in both directions (rnn).
+        dropout: Share dropped; None: the network's usual one.
+        recurrent_dropout: Share of the state dropped between steps (rnn; slow: leaves cuDNN).
+        activation: ``"tanh"``, ``"relu"`` or ``"leaky_relu"`` (rnn).
+        start: First recurrent kernel: ``"orthogonal"``, or ``"identity"`` for ReLU (rnn).
+        model_options: Further options of the network's build function, such as ``{"segment": 24}``.
+        anchor: Level that forecasts start from: ``"last"``, ``"mean"``, ``"season"``, ``"period"``, ``"difference"`` or
+            ``"none"`` (see ``models.Spec``); ``"auto"`` tries some on validation rows.
+        transform: Of the targets: ``"none"``, ``"log"``, ``"power"`` (Box-Cox), ``"asinh"``; ``"auto"`` tries those
+            that suit the values.
+        positive: Cut forecasts off at zero; None: where no target was ever negative.
         independent: Forecast each target from its own past; False lets targets inform each other.
-        skip: Linear path from context to horizon; None uses it for contexts up to 170 rows.
-        network: Your own ``f(shapes) -> keras.Model`` in place of the recurrent one.
+        skip: Linear path from context to horizon; None: for contexts up to 170 rows, or many series.
+        head: ``"quantiles"``, or a distribution: ``"normal"``, ``"student"``, ``"lognormal"``,
+            ``"negative_binomial"``, ``"mixture"``.
+        calendar: True for the calendar features that the step suggests, or their names.
+        holidays: Country whose holidays are a feature, such as ``"DE"`` or ``"DE-BY"``.
+        lags: Rows of earlier values shown beside each row; True chooses them.
+        embed: ``"series"`` and/or ``"categories"`` (text among ``static``): learn a vector for each.
+        network: Your own ``f(spec) -> keras.Model`` in place of these.
         quantiles: Levels to forecast beside the median; empty for a point forecast.
         calibrate: Shift the quantiles so that they hold on windows that were not trained on.
-        method: ``"network"``, ``"best"`` (of the comparison), ``"auto"`` (a mean of network and baselines,
-            weighted by the held-out rows) or a baseline's name.
-        loss: ``"auto"`` (pinball with quantiles, else absolute error), ``"mae"``, ``"mse"`` or ``"mixed"``.
-        epochs: Passes over the windows; None: three, but between 300 and 1,500 steps in all.
-        batch_size: Windows a step; None: 32, fewer for more than eight targets.
-        learning_rate: Highest rate; it warms up to it and falls to zero along a cosine.
+        method: ``"network"``, ``"auto"`` (a mean of network and baselines, weighted by the held-out rows), a
+            baseline's name, or ``"best"``: fitted with it, up to four more networks are trained, each on the rows
+            before an earlier block, and what is not better than the naive forecast beyond chance does not stand
+            (``gate_``). Asked of a model fitted otherwise, ``"best"`` is the winner of the comparison.
+        loss: ``"auto"`` (pinball with quantiles, likelihood of a distribution, else absolute error); with quantiles
+            also ``"smape"`` and ``"owa"``; of points ``"mae"``, ``"mse"``, ``"mixed"``, ``"mase"``, ``"smape"``,
+            ``"owa"``; of distributions ``"likelihood"`` and ``"crps"``.
+        horizons: Horizons up to ``horizon`` that the loss serves alike; empty: all steps count alike.
+        preset: ``"fast"``, ``"good"`` or ``"best"``: how many steps, trials and networks.
+        ensemble: Networks whose mean forecasts: other scalings and contexts first, then other seeds.
+        steps: Optimiser steps in all; None: passes over the windows, within the preset's bounds.
+        epochs: Passes over the windows, in place of ``steps``.
+        batch_size: Windows a step; None: 32 sequences or more, with the number of windows.
+        learning_rate: Highest rate; it warms up to it and falls to zero along a cosine. None: 3e-3, or 2e-3 for
+            contexts above 170 rows.
+        sampling: Draw ``"rows"`` or ``"series"`` equally often; None: series where there are 20 or more.
+        averaging: Momentum of the running mean of the weights; None: 0.995 from 2,000 steps on.
         patience: Epochs without a better validation loss before stopping.
         clip: Largest gradient norm, None for no clipping.
         holdout: Rows at each series' end kept for the comparison; 0 for none; None chooses.
-        refit: After the comparison, go on training with the held-out rows.
+        validation: Rows before them kept to choose and to stop by; None chooses.
+        refit: Go on training with the rows that were kept back (held-out and validation), once they have judged.
         budget: Seconds of training at most, both fits together.
         optimizer: A Keras optimiser in place of Adam.
         callbacks: Further Keras callbacks.
@@ -79,6 +105,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
     Attributes:
         model_: The trained ``keras.Model``: raw values in, raw values out.
         history_: One row an epoch: loss, val_loss, learning_rate, gradient_norm, seconds.
+        gate_: Errors by fold that ``method="best"`` was decided on; None for other methods.
         comparison_: Methods beside each other on the held-out rows, best first; None without holdout.
         choices_: What was chosen, with the flag or argument that changes it.
         coverage_: What the quantiles reached while ``update`` adapted them.
@@ -86,7 +113,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
     Example:
         >>> import forecast
         >>> table = forecast.load_dataset("air_passengers")
-        >>> model = forecast.Forecaster(horizon=12, context=24, units=8, epochs=1).fit(table)
+        >>> model = forecast.Forecaster(horizon=12, context=24, units=8, epochs=1, preset="fast").fit(table)
         >>> model.predict(horizon=3).columns.tolist()
         ['month', 'forecast', 'q0.1', 'q0.9']
     """
@@ -104,28 +131,44 @@ class Forecaster(RegressorMixin, BaseEstimator):
         static: Sequence[str] = (),
         step: str | int | None = None,
         season: int | None = None,
+        model: str = "auto",
         cell: str = "gru",
-        units: int = 64,
-        layers: int = 1,
+        units: int | None = None,
+        layers: int | None = None,
         bidirectional: bool = False,
-        dropout: float = 0.0,
+        dropout: float | None = None,
         recurrent_dropout: float = 0.0,
         activation: str = "tanh",
         start: str = "orthogonal",
-        anchor: str = "last",
+        model_options: Mapping[str, Any] | None = None,
+        anchor: str = "auto",
+        transform: str = "auto",
+        positive: bool | None = None,
         independent: bool = True,
         skip: bool | None = None,
+        head: str = "quantiles",
+        calendar: bool | str | Sequence[str] = False,
+        holidays: str | None = None,
+        lags: bool | int | Sequence[int] = (),
+        embed: str | Sequence[str] = (),
         network: Callable[..., Any] | None = None,
         quantiles: Sequence[float] = (0.1, 0.9),
         calibrate: bool = True,
         method: str = "network",
         loss: str = "auto",
+        horizons: Sequence[int] = (),
+        preset: str = "good",
+        ensemble: int | None = None,
+        steps: int | None = None,
         epochs: int | None = None,
         batch_size: int | None = None,
-        learning_rate: float = 3e-3,
+        learning_rate: float | None = None,
+        sampling: str | None = None,
         patience: int = 10,
         clip: float | None = 1.0,
+        averaging: float | None = None,
         holdout: int | None = None,
+        validation: int | None = None,
         refit: bool = True,
         budget: float | None = None,
         optimizer: Any = None,
@@ -138,7 +181,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
         seed: int = 0,
         verbose: int = 0,
     ):
-        # Forty plain assignments: the constructor only stores, as scikit-learn's `clone` demands.
+        # Sixty plain assignments: the constructor only stores, as scikit-learn's `clone` demands.
         for name, value in list(locals().items()):
             if name not in ("self", "__class__"):
                 setattr(self, name, value)
@@ -189,6 +232,12 @@ class Forecaster(RegressorMixin, BaseEstimator):
         return self._fitted().comparison
 
     @property
+    def gate_(self) -> pd.DataFrame | None:
+        """What ``method="best"`` was decided on, see ``Gate.table``; None without it."""
+        gate = self._fitted().gate
+        return None if gate is None else gate.table
+
+    @property
     def weights_(self) -> dict[str, float]:
         """Weights of the methods in the mean that ``method="auto"`` forecasts; empty without holdout."""
         return self._fitted().weights
@@ -233,71 +282,8 @@ class Forecaster(RegressorMixin, BaseEstimator):
         values = table["forecast"].to_numpy().reshape(-1, table.attrs["horizon"]).T
         return values[:, 0] if values.shape[1] == 1 else values
 
-    def sample(
-        self,
-        X: Any = None,
-        horizon: int | None = None,
-        *,
-        paths: int = 100,
-        method: str | None = None,
-        dependence: str = "schaake",
-        seed: int | None = None,
-    ) -> pd.DataFrame:
-        """Draw sample paths: steps spread as their quantiles say and go together as in past windows, 20 at least.
-
-        Args:
-            X: As for ``predict``.
-            horizon: Rows ahead, at most as trained; None: as trained.
-            paths: Paths of each series; series are drawn independently of each other.
-            method: As for ``predict``.
-            dependence: ``"schaake"`` (the order of past windows) or ``"copula"`` (their correlations).
-            seed: Equal seeds give equal paths; None: the model's.
-
-        Returns:
-            id, time, [target], ``path`` (from 1), ``forecast``; ordered by id, target, path, time.
-
-        Example:
-            >>> import forecast
-            >>> table = forecast.load_dataset("air_passengers")
-            >>> model = forecast.Forecaster(horizon=3, context=24, units=8, epochs=1).fit(table)
-            >>> model.sample(paths=200).groupby("path")["forecast"].max().shape  # the highest of each path
-            (200,)
-        """
-        drawing = Drawing(paths, dependence, self.seed if seed is None else seed)
-        return path_table(sampled(*asked(self, X, horizon, method), drawing=drawing), drawing)
-
-    def total(
-        self,
-        X: Any = None,
-        horizon: int | None = None,
-        *,
-        quantiles: Sequence[float] | None = None,
-        paths: int = 1000,
-        method: str | None = None,
-        dependence: str = "schaake",
-        seed: int | None = None,
-    ) -> pd.DataFrame:
-        """Forecast the sum over the horizon; its intervals come from sample paths, as quantiles do not add up.
-
-        Args:
-            quantiles: Levels, none outside the trained ones; None: as trained. The rest is as for ``sample``.
-
-        Returns:
-            One row a series and target: id, ``from``, ``to`` (first and last time), [target], ``forecast``
-            (the median of the sum), ``q0.1`` …
-
-        Example:
-            >>> import forecast
-            >>> table = forecast.load_dataset("air_passengers")
-            >>> model = forecast.Forecaster(horizon=3, context=24, units=8, epochs=1).fit(table)
-            >>> model.total().columns.tolist()
-            ['from', 'to', 'forecast', 'q0.1', 'q0.9']
-        """
-        drawing = Drawing(paths, dependence, self.seed if seed is None else seed)
-        levels = self._fitted().levels if quantiles is None else quantiles
-        return total_table(
-            sampled(*asked(self, X, horizon, method), drawing=drawing), drawing, sorted(levels)
-        )
+    # Written as methods there, and long enough for a module.
+    sample, total = paths.sample, paths.total
 
     def update(self, X: Any, y: Any = None) -> Forecaster:
         """Take newer rows: the history grows, and the intervals follow the errors; nothing is trained.
@@ -315,7 +301,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
         Example:
             >>> import forecast
             >>> table = forecast.load_dataset("air_passengers")
-            >>> model = forecast.Forecaster(horizon=3, context=24, units=8, epochs=1).fit(table[:-12])
+            >>> model = forecast.Forecaster(horizon=3, context=24, units=8, epochs=1, preset="fast").fit(table[:-12])
             >>> model.update(table).predict()["month"].dt.year.unique().tolist()
             [1961]
         """

@@ -9,7 +9,7 @@ from forecast.data.table import Choice
 from forecast.estimators.arguments import options_of, wishes_of
 from forecast.estimators.contract import training_panel
 from forecast.estimators.fitting import Fitted, fit_panel
-from forecast.evaluation.comparison import AUTO
+from forecast.evaluation.comparison import AUTO, BEST
 from forecast.report.progress import ProgressLine
 from forecast.training.fit import Listeners
 
@@ -38,6 +38,7 @@ def learn(forecaster: Forecaster, X: Any, y: Any, listeners: Listeners) -> tuple
         listeners=listeners if line is None else replace(listeners, progress=line),
         refit=forecaster.refit,
         blend=forecaster.method == AUTO,
+        gated=forecaster.method == BEST,
     )
     if line is not None:
         line.close()

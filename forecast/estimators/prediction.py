@@ -13,7 +13,7 @@ from forecast.errors import InputError
 from forecast.estimators.baseline import baseline_ahead, check_history
 from forecast.estimators.contract import check_future, forecast_table, tell_gaps
 from forecast.estimators.fitting import Fitted, any_held_out, hold_trial
-from forecast.estimators.rolling import forecast_ahead
+from forecast.estimators.rolling import forecast_ahead, paths_ahead
 from forecast.estimators.sampling import Drawing, Outlook, check_samples, check_within
 from forecast.evaluation import metrics
 from forecast.evaluation.blending import blended
@@ -46,19 +46,33 @@ def predict_panel(
     if known is not None and panel.columns.known_future:
         panel = _with_known(panel, known)
     check_history(panel)
-    have = fitted.network.shapes.quantiles or (0.5,)
+    have = fitted.network.spec.quantiles or (0.5,)
     values = quantiles_ahead(fitted, panel, ahead, method)
     tell_gaps(values, have, levels, fitted.setting.horizon)
     chosen = [have.index(level) for level in levels]
     middle = have.index(0.5)
     table = forecast_table(panel, values[..., [*chosen, middle]], levels, len(chosen))
     table.attrs = {"method": method, "horizon": ahead}
+    return with_source(table, fitted, panel) if method in (NETWORK, AUTO) else table
+
+
+def with_source(table: pd.DataFrame, fitted: Fitted, panel: Panel) -> pd.DataFrame:
+    """Say in a column ``source`` what a forecast of each series stands on, if training did not know them all.
+
+    ``"series"``: it was trained on; ``"static"``: it is new, and its static covariates tell what it is like;
+    ``"pool"``: it is new, and all that is known of it is its own history and what all series have in common.
+    """
+    known = set(fitted.trained)
+    if panel.columns.id is None or known >= set(panel.ids):
+        return table
+    fresh = "static" if panel.columns.static else "pool"
+    table["source"] = np.where(table[panel.columns.id].isin(list(known)), "series", fresh)
     return table
 
 
 def quantiles_ahead(fitted: Fitted, panel: Panel, horizon: int, method: str) -> np.ndarray:
     """Forecast every trained quantile with a method: ``(series, horizon, targets, levels)``."""
-    scales, have = fitted.scales_of(panel), fitted.network.shapes.quantiles or (0.5,)
+    scales, have = fitted.scales_of(panel), fitted.network.spec.quantiles or (0.5,)
     if method == NETWORK:
         check_future(panel, horizon)
         return forecast_ahead(fitted.network, panel, horizon, scales)
@@ -69,11 +83,7 @@ def quantiles_ahead(fitted: Fitted, panel: Panel, horizon: int, method: str) -> 
     mean = blended(
         {name: quantiles_ahead(fitted, panel, horizon, name) for name in fitted.weights}, fitted.weights
     )
-    # Beyond the trained horizon the calibration of its last step goes on.
-    steps = np.minimum(np.arange(horizon), len(shift.shift) - 1)
-    return replace(shift, shift=shift.shift[steps], counts=shift.counts[steps]).apply(
-        mean, scales[:, None, :]
-    )
+    return shift.extended(horizon).apply(mean, scales[:, None, :], panel.ids)
 
 
 def sampled(fitted: Fitted, panel: Panel, horizon: int | None, method: str, *, drawing: Drawing) -> Outlook:
@@ -84,11 +94,13 @@ def sampled(fitted: Fitted, panel: Panel, horizon: int | None, method: str, *, d
     """
     ahead = fitted.setting.horizon if horizon is None else horizon
     check_within(ahead, fitted.setting.horizon)
-    levels = fitted.network.shapes.quantiles
+    levels = fitted.network.spec.quantiles
     check_samples(levels, drawing)
     check_history(panel)
     values = quantiles_ahead(fitted, panel, ahead, method)
-    return Outlook(panel, values, levels, fitted.templates.get(method), method)
+    own = paths_ahead(fitted.network, panel, ahead) if method == NETWORK else None
+    positive = method == NETWORK and fitted.network.spec.positive
+    return Outlook(panel, values, levels, fitted.templates.get(method), method, own, positive)
 
 
 def score_panel(fitted: Fitted, source: Any, method: str) -> float:

@@ -10,6 +10,8 @@ from forecast.data.panel import Panel
 from forecast.data.windows import last_windows
 from forecast.errors import InputError
 from forecast.estimators.network import Network
+from forecast.models.forms import forms_of
+from forecast.training.predict import in_batches
 
 
 def forecast_ahead(network: Network, panel: Panel, horizon: int, scales: np.ndarray) -> np.ndarray:
@@ -17,7 +19,8 @@ def forecast_ahead(network: Network, panel: Panel, horizon: int, scales: np.ndar
 
     Beyond the trained horizon the median is fed back as if it had been observed, past-only columns
     are unknown, and each further stretch adds the width of the one before it to its own, as
-    independent errors add (square root of the sum of squares). Those widths are not calibrated.
+    independent errors add (square root of the sum of squares). Those widths are not calibrated. Networks that
+    forecast step by step go on as far as is asked; the calibration of the last trained step goes on with them.
 
     Args:
         network: Trained network.
@@ -32,9 +35,11 @@ def forecast_ahead(network: Network, panel: Panel, horizon: int, scales: np.ndar
         InputError: A series is shorter than the context and the network was not trained to take that.
     """
     _check_history(network, panel)
+    if horizon > network.spec.horizon:
+        network = network.longer(horizon)
     extended, origins = _extend(network, panel, horizon)
     windows = last_windows(network.windows(extended, scales=scales))
-    targets, step, middle = len(panel.columns.target), network.shapes.horizon, network.shapes.middle
+    targets, step, middle = len(panel.columns.target), network.spec.horizon, network.spec.middle
     parts: list[np.ndarray] = []
     for done in range(0, horizon, step):
         part = network.forecasts(replace(windows, origins=origins + done))
@@ -47,6 +52,16 @@ def forecast_ahead(network: Network, panel: Panel, horizon: int, scales: np.ndar
     return np.concatenate(parts, axis=1)[:, :horizon]
 
 
+def paths_ahead(network: Network, panel: Panel, horizon: int) -> np.ndarray | None:
+    """Draw the paths of a step-by-step network: ``(series, paths, horizon, targets)``; None of other networks."""
+    paths = forms_of(network.model).paths
+    if paths is None:
+        return None
+    extended, origins = _extend(network, panel, network.spec.horizon)
+    windows = replace(last_windows(network.windows(extended)), origins=origins)
+    return in_batches(paths, windows.inputs(np.arange(len(windows))), len(windows))[:, :, :horizon]
+
+
 def widened(part: np.ndarray, before: np.ndarray, middle: int) -> np.ndarray:
     """Add the spread reached at the end of the stretch before to that of this one."""
     centre = part[..., middle : middle + 1]
@@ -56,7 +71,8 @@ def widened(part: np.ndarray, before: np.ndarray, middle: int) -> np.ndarray:
 
 def _extend(network: Network, panel: Panel, horizon: int) -> tuple[Panel, np.ndarray]:
     """Copy each series' last context rows and make room for ``horizon`` rows behind them."""
-    begins = np.maximum(panel.ends - network.shapes.context, panel.offsets[:-1])
+    reach = network.spec.context + max(network.extras.lags, default=0)
+    begins = np.maximum(panel.ends - reach, panel.offsets[:-1])
     kept = panel.ends - begins
     offsets = np.concatenate([[0], np.cumsum(kept + horizon)])
     values = np.full((offsets[-1], panel.values.shape[1]), np.nan)
@@ -78,7 +94,7 @@ def _extend(network: Network, panel: Panel, horizon: int) -> tuple[Panel, np.nda
 
 def _check_history(network: Network, panel: Panel) -> None:
     lengths = panel.ends - panel.offsets[:-1]
-    least = 1 if network.shapes.padded else network.shapes.context
+    least = 1 if network.spec.padded else network.spec.context
     short = np.flatnonzero(lengths < least)
     if not len(short):
         return

@@ -42,6 +42,9 @@ class Outlook:
         levels: Of the last axis, ascending.
         template: Past windows of errors, of as many steps or more; None if none were kept.
         method: Who forecasts.
+        own: Paths that the method itself drew, ``(series, paths, horizon, targets)``: they tell how steps go
+            together then, each series by its own; None if it draws none.
+        positive: Whether paths end at zero, as the quantiles do.
     """
 
     panel: Panel
@@ -49,6 +52,8 @@ class Outlook:
     levels: tuple[float, ...]
     template: np.ndarray | None
     method: str
+    own: np.ndarray | None = None
+    positive: bool = False
 
 
 def check_within(horizon: int, trained: int) -> None:
@@ -85,6 +90,13 @@ def draw(outlook: Outlook, drawing: Drawing) -> np.ndarray:
         ParameterError: The dependence is unknown.
         InputError: Too few windows tell of dependence, or too few quantiles could be calibrated.
     """
+    drawn = _drawn(outlook, drawing)
+    return np.maximum(drawn, 0.0) if outlook.positive else drawn
+
+
+def _drawn(outlook: Outlook, drawing: Drawing) -> np.ndarray:
+    if outlook.own is not None:
+        return _as_drawn(outlook, drawing)
     have = 0 if outlook.template is None else len(outlook.template)
     if have < FEWEST_WINDOWS:
         raise InputError(
@@ -106,6 +118,23 @@ def draw(outlook: Outlook, drawing: Drawing) -> np.ndarray:
         method=drawing.dependence,
         seed=drawing.seed,
     )
+
+
+def _as_drawn(outlook: Outlook, drawing: Drawing) -> np.ndarray:
+    """Draw paths that go together as the method's own do, and spread as its calibrated quantiles say."""
+    assert outlook.own is not None
+    each = [
+        sample_paths(
+            outlook.values[i : i + 1],
+            outlook.levels,
+            own,
+            drawing.paths,
+            method=drawing.dependence,
+            seed=drawing.seed + i,
+        )
+        for i, own in enumerate(outlook.own)
+    ]
+    return np.concatenate(each)
 
 
 def path_table(outlook: Outlook, drawing: Drawing) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from collections.abc import Callable
 from dataclasses import asdict
@@ -14,8 +13,10 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 import forecast
+from forecast.data.calendar import Calendar
 from forecast.data.columns import Columns
 from forecast.data.encoding import StaticEncoder
+from forecast.data.lags import check_lags
 from forecast.data.panel import Panel
 from forecast.data.step import Step
 from forecast.data.table import Choice
@@ -23,10 +24,11 @@ from forecast.errors import DamagedModelFile, InputError, ParameterError
 from forecast.estimators.arguments import options_of
 from forecast.estimators.baseline import Baseline, FittedBaseline, check_method
 from forecast.estimators.checking import (
-    check_history,
+    check_architecture,
+    check_gate,
     check_realised,
-    check_shapes,
     check_shift,
+    check_spec,
     check_step,
     check_template,
     checked,
@@ -36,13 +38,16 @@ from forecast.estimators.contract import Contract
 from forecast.estimators.fitting import Fitted
 from forecast.estimators.forecaster import Forecaster
 from forecast.estimators.network import Network
+from forecast.estimators.packing import fingerprint, pack_panel, pack_table, plain, unpack_panel, unpack_table
 from forecast.estimators.realised import Realised
+from forecast.estimators.recipe import Architecture, Extras
 from forecast.estimators.setting import Setting
+from forecast.estimators.shifts import shift_numbers, stored_shift
 from forecast.evaluation.comparison import AUTO, NETWORK
+from forecast.evaluation.gate import Gate
 from forecast.evaluation.intervals import ConformalShift
 from forecast.modelfile import ModelFile, write_model
-from forecast.models import Shapes
-from forecast.models.frame import LONGEST_SKIP
+from forecast.models import Spec
 from forecast.training.fit import Record
 
 # Arguments that are code or live objects: they are not written.
@@ -88,7 +93,7 @@ def save_forecaster(forecaster: Forecaster, path: Any) -> None:
     """Write a fitted forecaster to one file."""
     fitted = forecaster._fitted()
     network = fitted.network
-    history, numbers = _packed(fitted.history)
+    history, numbers = pack_panel(fitted.history)
     description = {
         "kind": "forecaster",
         "versions": versions(),
@@ -98,22 +103,26 @@ def save_forecaster(forecaster: Forecaster, path: Any) -> None:
         "features": [str(n) for n in getattr(forecaster, "feature_names_in_", [])],
         "contract": asdict(fitted.contract),
         "setting": asdict(fitted.setting),
-        "shapes": asdict(network.shapes),
+        "spec": asdict(network.spec),
+        "architecture": asdict(network.architecture),
+        "extras": asdict(network.extras),
         "encoder": asdict(network.encoder),
         "record": asdict(network.record),
         "wanted": list(fitted.wanted),
         "choices": [asdict(choice) for choice in forecaster.choices_],
-        "comparison": _table(fitted.comparison),
+        "comparison": pack_table(fitted.comparison),
+        "gate": None if fitted.gate is None else asdict(fitted.gate),
         "shifts": list(fitted.shifts),
         "weights": fitted.weights,
         "templates": list(fitted.templates),
         "realised": list(fitted.realised),
         "calibrated": network.shift is not None,
         "rows": fitted.rows,
+        "trained": list(fitted.trained),
         "history": history,
     }
     shifts = {"network": network.shift} if network.shift is not None else {}
-    numbers |= {"scales": fitted.scales} | _shift_numbers(shifts | fitted.shifts)
+    numbers |= {"scales": fitted.scales} | shift_numbers(shifts | fitted.shifts, fitted.history)
     numbers |= _sample_numbers(fitted.templates, fitted.realised)
     write_model(path, network.model, description, numbers)
 
@@ -122,7 +131,7 @@ def save_baseline(baseline: Baseline, path: Any) -> None:
     """Write a fitted baseline to one file."""
     check_is_fitted(baseline)
     fitted = baseline.fitted_
-    history, numbers = _packed(fitted.history)
+    history, numbers = pack_panel(fitted.history)
     description = {
         "kind": "baseline",
         "versions": versions(),
@@ -138,7 +147,8 @@ def save_baseline(baseline: Baseline, path: Any) -> None:
         "realised": list(fitted.realised),
         "history": history,
     }
-    numbers |= {"scales": fitted.scales} | _shift_numbers({"baseline": fitted.shift} if fitted.shift else {})
+    shifts = {"baseline": fitted.shift} if fitted.shift else {}
+    numbers |= {"scales": fitted.scales} | shift_numbers(shifts, fitted.history)
     templates = {} if fitted.template is None else {baseline.method: fitted.template}
     numbers |= _sample_numbers(templates, fitted.realised)
     write_model(path, None, description, numbers)
@@ -159,41 +169,46 @@ def _forecaster(file: ModelFile, builder: Callable[..., Any] | None) -> Forecast
     described, numbers = file.description, file.numbers()
     forecaster = Forecaster(**_tuples(described["parameters"]), network=builder)
     options = options_of(forecaster)
-    shapes, setting = checked(Shapes, described["shapes"]), checked(Setting, described["setting"])
+    spec, setting = checked(Spec, described["spec"]), checked(Setting, described["setting"])
     contract = _contract(described["contract"])
-    history = _unpacked(described["history"], numbers, contract)
+    history = unpack_panel(described["history"], numbers, contract)
     encoder = checked(StaticEncoder, described["encoder"])
-    check_shapes(shapes, setting, history)
-    _check_contents(described, shapes, encoder, history)
+    check_spec(spec, setting, history)
+    _check_contents(described, spec, encoder, history)
+    architecture, extras = checked(Architecture, described["architecture"]), _extras(described["extras"])
+    if extras.sizes(encoder) != {name: getattr(spec, name) for name in extras.sizes(encoder)}:
+        raise ValueError
     if builder is None:
-        skip = shapes.context <= LONGEST_SKIP if forecaster.skip is None else bool(forecaster.skip)
-        file.check_room(least_numbers(forecaster.units, forecaster.layers, shapes, skip))
+        check_architecture(architecture, options)
+        file.check_room(least_numbers(architecture, spec))
     forecaster.choices_ = tuple(checked(Choice, choice) for choice in described["choices"])
     forecaster.from_arrays_ = bool(described["from_arrays"])
     if forecaster.from_arrays_:
-        forecaster.n_features_in_ = shapes.known_future
+        forecaster.n_features_in_ = spec.known_future
         if described["features"]:
             forecaster.feature_names_in_ = np.array(described["features"], dtype=object)
-    shifts = _shifts(described, numbers, shapes)
+    shifts = _shifts(described, numbers, spec, history)
     parts = {
         "wanted": tuple(described["wanted"]),
-        "comparison": _untable(described["comparison"]),
+        "comparison": unpack_table(described["comparison"]),
+        "gate": None if described.get("gate") is None else check_gate(checked(Gate, described["gate"])),
         "rows": int(described["rows"]),
+        "trained": _ids(described["trained"]),
     }
     record = checked(Record, described["record"])
     # The network comes last: whatever else is wrong with a file is told without building one.
-    model = options.builder(shapes, **options.model)
+    model = architecture.build(spec, builder)
     file.load_weights(model)
     forecaster.fitted_ = Fitted(
         contract=contract,
         setting=setting,
-        network=Network(model, shapes, encoder, shifts.pop(NETWORK, None), record),
+        network=Network(model, spec, architecture, encoder, extras, shifts.pop(NETWORK, None), record),
         history=history,
         scales=numbers["scales"],
         shifts=shifts,
         weights=_weights(described),
-        templates=_templates(described, numbers, shapes.horizon, shapes.targets),
-        realised=_realised(described, numbers, (shapes.horizon, shapes.targets, len(shapes.quantiles))),
+        templates=_templates(described, numbers, spec.horizon, spec.targets),
+        realised=_realised(described, numbers, (spec.horizon, spec.targets, len(spec.quantiles))),
         choices=(),
         **parts,
     )
@@ -201,14 +216,14 @@ def _forecaster(file: ModelFile, builder: Callable[..., Any] | None) -> Forecast
 
 
 def _shifts(
-    described: dict[str, Any], numbers: dict[str, np.ndarray], shapes: Shapes
+    described: dict[str, Any], numbers: dict[str, np.ndarray], spec: Spec, history: Panel
 ) -> dict[str, ConformalShift]:
     """Return the calibrations by method, the network's among them if it was calibrated."""
     names = [*described["shifts"], *([NETWORK] if described["calibrated"] else [])]
     for name in names:
         check_method(name, (NETWORK, AUTO))
-    levels = shapes.quantiles or (0.5,)
-    return {name: check_shift(_shift(name, numbers, levels), shapes) for name in names}
+    levels = spec.quantiles or (0.5,)
+    return {name: check_shift(stored_shift(name, numbers, levels, history), spec) for name in names}
 
 
 def _templates(
@@ -255,73 +270,50 @@ def _baseline(file: ModelFile) -> Baseline:
     baseline.from_arrays_ = bool(described["from_arrays"])
     if baseline.from_arrays_:
         baseline.n_features_in_ = int(described["features"])
+    history = unpack_panel(described["history"], numbers, contract)
     baseline.fitted_ = FittedBaseline(
         contract=contract,
         setting=setting,
-        history=_unpacked(described["history"], numbers, contract),
+        history=history,
         scales=numbers["scales"],
         wanted=tuple(described["wanted"]),
         levels=levels,
-        shift=_shift("baseline", numbers, levels) if described["calibrated"] else None,
+        shift=stored_shift("baseline", numbers, levels, history) if described["calibrated"] else None,
         template=templates.get(baseline.method),
         realised=_realised(described, numbers, (setting.horizon, targets, len(levels))),
     )
     return baseline
 
 
-def _packed(history: Panel) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Split a panel into what JSON holds and what arrays hold."""
-    stamps = isinstance(history.starts, pd.DatetimeIndex)
-    described = {
-        "ids": list(history.ids),
-        "zone": _zone(history.starts),
-        "static": {name: [_plain(v) for v in history.static[name]] for name in history.columns.static},
-        "fingerprint": hashlib.sha256(history.values.tobytes()).hexdigest(),
-    }
-    numbers = {
-        "history": history.values,
-        "offsets": history.offsets,
-        "present": history.present,
-        "starts": pd.DatetimeIndex(history.starts).as_unit("ns").asi8
-        if stamps
-        else np.asarray(history.starts),
-    }
-    return described, numbers
-
-
-def _unpacked(described: dict[str, Any], numbers: dict[str, np.ndarray], contract: Contract) -> Panel:
-    starts: pd.Index = pd.Index(numbers["starts"])
-    if contract.step.kind != "integer":
-        starts = pd.DatetimeIndex(numbers["starts"].astype("datetime64[ns]"))
-        if described["zone"] is not None:
-            starts = starts.tz_localize("UTC").tz_convert(described["zone"])
-    panel = Panel(
-        values=numbers["history"],
-        offsets=numbers["offsets"],
-        ids=tuple(described["ids"]),
-        starts=starts,
-        step=contract.step,
-        columns=contract.columns,
-        static=pd.DataFrame(described["static"], index=range(len(described["ids"]))),
-        present=numbers["present"],
-    )
-    check_history(panel, numbers["scales"], described["zone"])
-    return panel
-
-
-def _check_contents(
-    described: dict[str, Any], shapes: Shapes, encoder: StaticEncoder, history: Panel
-) -> None:
+def _check_contents(described: dict[str, Any], spec: Spec, encoder: StaticEncoder, history: Panel) -> None:
     """Refuse what is of the right type and contradicts the rest."""
     names = [name for name, *_ in (*encoder.numbers, *encoder.categories)]
-    if shapes.static != encoder.width or sorted(names) != sorted(history.columns.static):
+    if spec.static != encoder.width or sorted(names) != sorted(history.columns.static):
         raise ValueError
-    if not set(described["wanted"]) <= set(shapes.quantiles) or type(described["rows"]) is not int:
+    if not set(described["wanted"]) <= set(spec.quantiles) or type(described["rows"]) is not int:
         raise ValueError
     if not all(type(name) is str for name in described["features"]):
         raise ValueError
-    if hashlib.sha256(history.values.tobytes()).hexdigest() != described["history"]["fingerprint"]:
+    if fingerprint(history) != described["history"]["fingerprint"]:
         raise ValueError
+
+
+def _ids(told: list[Any]) -> tuple:
+    """Return ids of series, or refuse what can be none."""
+    if not all(name is None or type(name) in (str, int) for name in told):
+        raise TypeError
+    return tuple(told)
+
+
+def _extras(described: dict[str, Any]) -> Extras:
+    """Return what windows hold beside the columns, or refuse what is none of that."""
+    calendar = described["calendar"]
+    return Extras(
+        None if calendar is None else checked(Calendar, calendar),
+        check_lags(described["lags"]),
+        _ids(described["ids"]),
+        bool(described["embedded"]),
+    )
 
 
 def _contract(described: dict[str, Any]) -> Contract:
@@ -332,17 +324,6 @@ def _contract(described: dict[str, Any]) -> Contract:
     return Contract(checked(Columns, described["columns"]), step, reading, bool(described["snapped"]))
 
 
-def _shift(name: str, numbers: dict[str, np.ndarray], levels: tuple[float, ...]) -> ConformalShift:
-    return ConformalShift(levels, numbers[f"shift {name}"], numbers[f"counts {name}"])
-
-
-def _shift_numbers(shifts: dict[str, ConformalShift]) -> dict[str, np.ndarray]:
-    numbers: dict[str, np.ndarray] = {}
-    for name, shift in shifts.items():
-        numbers |= {f"shift {name}": shift.shift, f"counts {name}": shift.counts}
-    return numbers
-
-
 def _sample_numbers(templates: dict[str, np.ndarray], realised: dict[str, Realised]) -> dict[str, np.ndarray]:
     numbers = {f"template {name}": template for name, template in templates.items()}
     numbers |= {f"below {name}": seen.below for name, seen in realised.items()}
@@ -350,37 +331,8 @@ def _sample_numbers(templates: dict[str, np.ndarray], realised: dict[str, Realis
 
 
 def _parameters(estimator: Any) -> dict[str, Any]:
-    return {k: _plain(v) for k, v in estimator.get_params(deep=False).items() if k not in UNSAVED}
-
-
-def _table(table: pd.DataFrame | None) -> dict[str, Any] | None:
-    if table is None:
-        return None
-    rows = {str(name): [_plain(v) for v in table[name]] for name in table.columns}
-    return {"columns": rows, "attrs": {k: _plain(v) for k, v in table.attrs.items()}}
-
-
-def _untable(described: dict[str, Any] | None) -> pd.DataFrame | None:
-    if described is None:
-        return None
-    table = pd.DataFrame(described["columns"])
-    table.attrs = dict(described["attrs"])
-    return table
+    return {k: plain(v) for k, v in estimator.get_params(deep=False).items() if k not in UNSAVED}
 
 
 def _tuples(described: dict[str, Any]) -> dict[str, Any]:
     return {k: tuple(v) if isinstance(v, list) else v for k, v in described.items()}
-
-
-def _plain(value: Any) -> Any:
-    """Turn NumPy scalars and sequences into what JSON holds."""
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, list | tuple | np.ndarray):
-        return [_plain(v) for v in value]
-    return value
-
-
-def _zone(starts: pd.Index) -> str | None:
-    zone = starts.tz if isinstance(starts, pd.DatetimeIndex) else None
-    return None if zone is None else str(zone)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from forecast.data.panel import Panel
-from forecast.data.season import find_season
+from forecast.data.season import find_period, find_season
 from forecast.data.table import Choice
 from forecast.data.windows import SHORT, check_positive
 from forecast.errors import InputError, ParameterError
@@ -28,6 +28,7 @@ class Setting:
         holdout: Rows at each series' end kept for comparing methods; 0 for no comparison.
         validation: Rows before them (or at the end) kept for early stopping and calibration.
         short: What happens to series shorter than a window: error, drop or pad.
+        period: Rows of the longest season that the context holds twice.
     """
 
     horizon: int
@@ -36,11 +37,17 @@ class Setting:
     holdout: int
     validation: int
     short: str
+    period: int = 1
 
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the user fixed; None leaves it open."""
+    """What the user fixed; None leaves it open.
+
+    Args:
+        model: Architecture; segment-wise ones see longer contexts, as they cost less.
+        several: Whether a mean of networks is asked for, whose longest context is twice the usual one.
+    """
 
     horizon: int | None = None
     context: int | None = None
@@ -48,6 +55,9 @@ class Wishes:
     holdout: int | None = None
     short: str | None = None
     quantiles: tuple[float, ...] = ()
+    validation: int | None = None
+    model: str = "auto"
+    several: bool = False
 
 
 def choose_setting(panel: Panel, wishes: Wishes) -> tuple[Setting, tuple[Choice, ...]]:
@@ -84,9 +94,12 @@ def choose_setting(panel: Panel, wishes: Wishes) -> tuple[Setting, tuple[Choice,
         )
     season = find_season(panel) if wishes.season is None else wishes.season
     horizon, why = _horizon(panel, season, rows) if wishes.horizon is None else (wishes.horizon, "")
-    holdout, validation, context = _sizes(wishes, rows, len(panel), horizon, season)
+    period = find_period(panel, season)
+    wanted = _wanted(wishes, horizon, season, period)
+    holdout, validation, context = _sizes(wishes, rows, len(panel), horizon, season, wanted)
     short, padded = _short(wishes, lengths, context, horizon)
-    setting = Setting(horizon, context, season, holdout, validation, short)
+    period = period if 2 * period <= context else season
+    setting = Setting(horizon, context, season, holdout, validation, short, period)
     open_choices = (
         (
             wishes.season,
@@ -125,7 +138,16 @@ def _horizon(panel: Panel, season: int, rows: int) -> tuple[int, str]:
     return (horizon, why) if horizon <= longest else (longest, "a sixth of the rows")
 
 
-def _sizes(wishes: Wishes, rows: int, series: int, horizon: int, season: int) -> tuple[int, int, int]:
+def _wanted(wishes: Wishes, horizon: int, season: int, period: int) -> int:
+    """Return the context to use where the rows allow it: two of the longest season, or four horizons."""
+    longest = season if wishes.model == "rnn" else period
+    usual = min(max(2 * longest, 4 * horizon, 24), LONGEST_CONTEXT)
+    return 2 * usual if wishes.several else usual
+
+
+def _sizes(
+    wishes: Wishes, rows: int, series: int, horizon: int, season: int, wanted: int
+) -> tuple[int, int, int]:
     """Return (holdout, validation, context): the first split of the rows that leaves enough to learn from."""
     # A third more windows than calibration needs, and one: some series are short, some rows missing.
     needed = max(map(smallest_n, wishes.quantiles), default=0)
@@ -133,11 +155,15 @@ def _sizes(wishes: Wishes, rows: int, series: int, horizon: int, season: int) ->
     usual = max(2 * horizon if rows >= 12 * horizon else horizon, rows // 10)
     holdout = usual if wishes.holdout is None else wishes.holdout
     validation = max(min(max(horizon + need - 1, rows // 10), rows // 4), horizon)
+    if wishes.validation is not None:
+        validation = wishes.validation
     tries = [(holdout, validation), (min(holdout, horizon), horizon), (0, horizon), (0, 0)]
     for held, kept in tries:
         if wishes.holdout is not None and held != wishes.holdout:
             continue
-        context = _context(wishes, rows - held - kept - horizon, horizon, season)
+        if wishes.validation is not None and kept != wishes.validation:
+            continue
+        context = _context(wishes, rows - held - kept - horizon, (horizon, season, wanted))
         if context is not None:
             return held, kept, context
     if wishes.holdout is None or series > 1:
@@ -149,11 +175,11 @@ def _sizes(wishes: Wishes, rows: int, series: int, horizon: int, season: int) ->
     )
 
 
-def _context(wishes: Wishes, left: int, horizon: int, season: int) -> int | None:
+def _context(wishes: Wishes, left: int, sizes: tuple[int, int, int]) -> int | None:
     """Return a context that leaves training windows in ``left`` rows (less the horizon), or None."""
     if wishes.context is not None:
         return wishes.context if left >= wishes.context else None
-    wanted = min(max(2 * season, 4 * horizon, 24), LONGEST_CONTEXT)
+    horizon, season, wanted = sizes
     context, least = min(wanted, left // 2), min(max(season, horizon), 8)
     whole_seasons = context - context % season
     if whole_seasons >= least:
@@ -172,6 +198,8 @@ def _short(wishes: Wishes, lengths: np.ndarray, context: int, horizon: int) -> t
 def _check(wishes: Wishes) -> None:
     given = {k: v for k, v in vars(wishes).items() if k in ("horizon", "context", "season") and v is not None}
     check_positive(**given)
+    if wishes.validation is not None:
+        check_positive(validation=wishes.validation)
     if wishes.holdout is not None:
         check_positive(holdout=wishes.holdout + 1 if isinstance(wishes.holdout, int) else wishes.holdout)
     if wishes.short is not None and wishes.short not in SHORT:

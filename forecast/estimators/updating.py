@@ -23,6 +23,7 @@ from forecast.evaluation.adaptive import Adaptation, adapted, typical_score
 from forecast.evaluation.blending import blended
 from forecast.evaluation.comparison import AUTO, NETWORK, baseline_forecasts, memory_of
 from forecast.evaluation.intervals import ConformalShift, conformal_scores
+from forecast.evaluation.widths import series_of
 from forecast.training.predict import predict_windows
 
 if TYPE_CHECKING:
@@ -43,11 +44,12 @@ class News:
     new: NDArray[np.bool_]
     times: NDArray[np.int64]
 
-    def scores(self, base: np.ndarray) -> np.ndarray:
-        """Score base forecasts of the windows where they are new; NaN elsewhere."""
+    def scores(self, base: np.ndarray, shift: ConformalShift) -> np.ndarray:
+        """Score base forecasts of the windows where they are new, as if of the pool's widths; NaN elsewhere."""
         windows = self.windows
         actual = np.where(self.new[:, :, None], windows.actual(np.arange(len(windows))), np.nan)
-        return conformal_scores(actual, base, windows.scales[windows.series][:, None, :])
+        scores = conformal_scores(actual, base, windows.scales[windows.series][:, None, :])
+        return shift.relative(scores, series_of(windows))
 
 
 def updated(fitted: Fitted, given: Panel) -> Fitted:
@@ -62,11 +64,11 @@ def updated(fitted: Fitted, given: Panel) -> Fitted:
         history, and their later rows count.
     """
     panel = continued(fitted.history, given)
-    scales, shapes = fitted.scales_of(panel), fitted.network.shapes
+    scales, spec = fitted.scales_of(panel), fitted.network.spec
     none = fitted.network.windows(panel, scales=scales, first=panel.ends)
-    news = find_news(fitted.history, none, 1 if shapes.padded else shapes.context)
+    news = find_news(fitted.history, none, 1 if spec.padded else spec.context)
     fitted = replace(fitted, history=panel.tail(rows_kept(fitted.setting)), scales=scales)
-    if not len(news.windows) or len(shapes.quantiles) < 2:
+    if not len(news.windows) or len(spec.quantiles) < 2:
         return fitted
     found = adaptations(fitted, news)
     shift = found[NETWORK].shift if NETWORK in found else fitted.network.shift
@@ -159,7 +161,7 @@ def adaptations(fitted: Fitted, news: News) -> dict[str, Adaptation]:
 
 def _adapt(shift: ConformalShift, news: News, base: np.ndarray, template: np.ndarray | None) -> Adaptation:
     unit = 1.0 if template is None else typical_score(template)
-    return adapted(shift, news.scores(base), times=news.times, unit=unit)
+    return adapted(shift, news.scores(base, shift), times=news.times, unit=unit)
 
 
 def _as_forecast(base: np.ndarray, found: Adaptation | None, news: News) -> np.ndarray:
@@ -168,8 +170,9 @@ def _as_forecast(base: np.ndarray, found: Adaptation | None, news: News) -> np.n
         return base
     used = found.used[np.searchsorted(found.times, news.times)]
     shift = replace(found.shift, shift=used)
-    scales = news.windows.scales[news.windows.series][:, None, :]
-    return shift.apply(base, scales) if base.ndim == used.ndim else shift.apply_point(base, scales)
+    scales, series = news.windows.scales[news.windows.series][:, None, :], series_of(news.windows)
+    apply = shift.apply if base.ndim == used.ndim else shift.apply_point
+    return apply(base, scales, series)
 
 
 def _grown(realised: dict[str, Realised], found: dict[str, Adaptation]) -> dict[str, Realised]:

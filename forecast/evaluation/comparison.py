@@ -13,6 +13,7 @@ from forecast.evaluation import metrics
 from forecast.evaluation.averaging import seasonal_scale
 from forecast.evaluation.baselines import COMPARISON, rolling
 from forecast.evaluation.intervals import ConformalShift, conformal_scores
+from forecast.evaluation.widths import cases_of, series_of
 
 # Baselines look at no more than this many rows before the first origin: what lies further back
 # changes none of them noticeably and costs time on long series.
@@ -20,7 +21,7 @@ MEMORY = 2_000
 NETWORK = "network"
 # The weighted mean of network and baselines, see ``blending``.
 AUTO = "auto"
-# Whoever won the comparison.
+# Whoever the gate lets forecast, see ``gate``; without one, whoever won the comparison.
 BEST = "best"
 CHOOSING = (NETWORK, BEST, AUTO)
 
@@ -160,30 +161,37 @@ def verdict(table: pd.DataFrame) -> str:
 
 
 def set_beside(
-    network: np.ndarray, windows: Windows, calibration: Windows | None, levels: tuple[float, ...], season: int
+    network: np.ndarray | None,
+    windows: Windows,
+    calibration: Windows | None,
+    levels: tuple[float, ...],
+    season: int,
 ) -> Trial:
     """Forecast the network's windows with every baseline, calibrated on earlier windows.
 
     Args:
-        network: The network's quantile forecasts, ``(windows, horizon, targets, levels)``.
+        network: The network's quantile forecasts, ``(windows, horizon, targets, levels)``; None for baselines alone.
         windows: What was forecast.
         calibration: Earlier windows; None leaves every level of the baselines but the median NaN.
         levels: Quantile levels, the median among them.
         season: Rows of a season.
     """
-    forecasts, scores = {NETWORK: network}, {}
-    scales = windows.scales[windows.series][:, None, :]
+    forecasts, scores = {} if network is None else {NETWORK: network}, {}
+    scales, series = windows.scales[windows.series][:, None, :], series_of(windows)
+    parts = [windows] if calibration is None or not len(calibration) else [calibration, windows]
     for name in COMPARISON:
         if name == "seasonal-naive" and season == 1:
             continue
         point = baseline_forecasts(name, windows, season)
         scores[name] = [baseline_scores(name, windows, season, point)]
-        if calibration is None or not len(calibration):
+        if len(parts) == 1:
             forecasts[name] = np.where(np.array(levels) == 0.5, point[..., None], np.nan)
             continue
-        scores[name].insert(0, baseline_scores(name, calibration, season))
-        forecasts[name] = ConformalShift.fit(scores[name][0], levels).apply_point(point, scales)
-    shifts = {name: ConformalShift.fit(np.concatenate(parts), levels) for name, parts in scores.items()}
+        scores[name].insert(0, baseline_scores(name, parts[0], season))
+        before = ConformalShift.fit(scores[name][0], levels, cases=cases_of(parts[:1], season))
+        forecasts[name] = before.apply_point(point, scales, series)
+    cases = cases_of(parts, season)
+    shifts = {name: ConformalShift.fit(np.concatenate(s), levels, cases=cases) for name, s in scores.items()}
     first = np.full(len(windows.panel), np.iinfo(np.int64).max)
     np.minimum.at(first, windows.series, windows.origins)
     stop = np.minimum(first, windows.panel.ends)

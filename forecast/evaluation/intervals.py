@@ -6,7 +6,9 @@ forecast is the base quantile plus the scale times the score of rank (n + 1) q a
 step. If scores and the later error are exchangeable, an actual lies below the calibrated quantile with
 probability q or a little more (q > 0.5), q or a little less (q < 0.5), whatever the model and the errors.
 
-Each step ahead is calibrated on its own, and the scores of many series are pooled. A level that n scores
+Each step ahead is calibrated on its own, and the scores of many series are pooled. Where it is told which windows
+belong to which series, each series' intervals are then widened or narrowed as far as its own scores tell; see
+``widths``. A level that n scores
 cannot reach (rank 0 or n + 1) is NaN: no width is made up. ``ConformalShift.needed`` tells how many would do.
 
 Source: Vovk, Gammerman and Shafer (2005), "Algorithmic Learning in a Random World"; Romano, Patterson and
@@ -17,11 +19,9 @@ Differs: one-sided for each quantile instead of one symmetric width for each int
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,10 +29,13 @@ from numpy.typing import ArrayLike, NDArray
 from forecast.errors import ParameterError
 from forecast.evaluation.averaging import average, check_level, divisor, leveled, scale_like
 from forecast.evaluation.metrics import counted, coverage, width
+from forecast.evaluation.ranks import MEDIAN, check_quantiles, conformal_rank, smallest_n
+from forecast.evaluation.widths import Cases, Widths, fit_widths
 
 Floats = NDArray[np.float64]
 
 __all__ = [
+    "MEDIAN",
     "ConformalShift",
     "CoverageTable",
     "Reliability",
@@ -44,63 +47,6 @@ __all__ = [
     "smallest_n",
     "sorted_around_gaps",
 ]
-
-MEDIAN = 0.5
-
-ROUNDING = 1e-9
-"""Slack for (n + 1) q: 20 * 0.55 is 11.000000000000002 in binary, and its ceiling must be 11."""
-
-
-def check_quantiles(quantiles: Sequence[float]) -> tuple[float, ...]:
-    """Return the levels as a tuple of floats if they ascend and lie inside (0, 1).
-
-    Raises:
-        ParameterError: If there is none, one lies outside (0, 1), or they do not ascend strictly.
-
-    Example:
-        >>> check_quantiles([0.1, 0.5, 0.9])
-        (0.1, 0.5, 0.9)
-    """
-    levels = tuple(float(q) for q in quantiles)
-    inside = all(0.0 < q < 1.0 for q in levels)
-    if not levels or not inside or any(a >= b for a, b in pairwise(levels)):
-        raise ParameterError(
-            f"quantiles are {levels}; they must ascend between 0 and 1. Pass --quantiles 0.1,0.5,0.9."
-        )
-    return levels
-
-
-def conformal_rank(n: ArrayLike, quantile: float) -> Any:
-    """Return which of n scores in ascending order, counted from 1, is the calibrated quantile.
-
-    ``ceil((n + 1) q)`` for q of 0.5 and above, ``floor((n + 1) q)`` below: both err on the wide side. A rank
-    of 0 or n + 1 means that n scores cannot reach the level.
-
-    Args:
-        n: Number of scores, one or an array of them.
-        quantile: Level inside (0, 1).
-
-    Example:
-        >>> conformal_rank(19, 0.95), conformal_rank(19, 0.05), conformal_rank(18, 0.95)
-        (19, 1, 19)
-    """
-    (q,) = check_quantiles([quantile])
-    position = (np.asarray(n) + 1) * q
-    rank = np.ceil(position - ROUNDING) if q >= MEDIAN else np.floor(position + ROUNDING)
-    rank = np.asarray(rank).astype(np.int64)
-    return int(rank) if rank.ndim == 0 else rank
-
-
-def smallest_n(quantile: float) -> int:
-    """Return the smallest number of scores that reach a level; the median needs none.
-
-    Example:
-        >>> smallest_n(0.9), smallest_n(0.025), smallest_n(0.5)
-        (9, 39, 0)
-    """
-    (q,) = check_quantiles([quantile])
-    tail = min(q, 1.0 - q)
-    return 0 if q == MEDIAN else int(np.ceil((1.0 - tail) / tail - ROUNDING))
 
 
 def conformal_scores(actual: ArrayLike, forecast: ArrayLike, scale: ArrayLike = 1.0) -> Floats:
@@ -142,6 +88,7 @@ class ConformalShift:
         quantiles: Levels, ascending.
         shift: NaN where the level cannot be reached; axes: horizon[, targets], quantiles.
         counts: Scores behind each shift; axes as ``shift``.
+        widths: Factors of each series; None for the pool alone.
 
     Example:
         >>> scores = np.arange(-9.0, 10.0)[:, None]  # 19 windows, horizon 1
@@ -155,10 +102,16 @@ class ConformalShift:
     quantiles: tuple[float, ...]
     shift: Floats
     counts: NDArray[np.int64]
+    widths: Widths | None = None
 
     @classmethod
     def fit(
-        cls, scores: ArrayLike, quantiles: Sequence[float], *, per_quantile: bool = False
+        cls,
+        scores: ArrayLike,
+        quantiles: Sequence[float],
+        *,
+        per_quantile: bool = False,
+        cases: Cases | None = None,
     ) -> ConformalShift:
         """Learn the shifts from calibration scores.
 
@@ -168,9 +121,11 @@ class ConformalShift:
             quantiles: Levels, ascending.
             per_quantile: Whether the last axis holds one score per quantile (the base forecast had
                 quantiles); False means a point forecast, whose scores serve every level.
+            cases: Whose windows they are, for widths of each series; None pools them.
 
         Raises:
-            ParameterError: If the axes do not fit or the levels are not ascending inside (0, 1).
+            ParameterError: If the axes do not fit or the levels are not ascending inside (0, 1); with ``cases``
+                also if these are of another length or the median is not among the levels.
         """
         levels = check_quantiles(quantiles)
         s = np.asarray(scores, np.float64)
@@ -189,7 +144,13 @@ class ConformalShift:
         counts = np.sum(~np.isnan(s), axis=0)
         ordered = np.sort(s, axis=0)  # NaN last
         shift = [_ranked(ordered[..., k], counts[..., k], q) for k, q in enumerate(levels)]
-        return cls(levels, np.stack(shift, axis=-1), counts)
+        pooled = np.stack(shift, axis=-1)
+        return cls(levels, pooled, counts, None if cases is None else fit_widths(s, pooled, levels, cases))
+
+    def extended(self, horizon: int) -> ConformalShift:
+        """Return the calibration of another number of steps; what was learned for the last step goes on."""
+        steps = np.minimum(np.arange(horizon), len(self.shift) - 1)
+        return replace(self, shift=self.shift[steps], counts=self.counts[steps])
 
     @property
     def unreachable(self) -> tuple[float, ...]:
@@ -202,13 +163,20 @@ class ConformalShift:
         """Smallest number of scores per step that reaches every level."""
         return max(smallest_n(q) for q in self.quantiles)
 
-    def apply(self, quantile_forecasts: ArrayLike, scale: ArrayLike = 1.0) -> Floats:
+    def apply(
+        self,
+        quantile_forecasts: ArrayLike,
+        scale: ArrayLike = 1.0,
+        series: Sequence[Hashable] | None = None,
+    ) -> Floats:
         """Calibrate quantile forecasts.
 
         Args:
             quantile_forecasts: Base quantiles; axes: ..., horizon[, targets], quantiles.
             scale: One number, or an array with the axes of ``quantile_forecasts`` less the last, of length 1
                 where it repeats, such as (series, 1). Zero (constant history) moves nothing.
+            series: Id of the series of each entry of the first axis, for its own widths; one that the calibration
+                did not know, and None, get those of the pool.
 
         Returns:
             Calibrated quantiles in the same shape. They never cross: where the median is among them it stays
@@ -227,16 +195,54 @@ class ConformalShift:
             )
         moved = base + self.shift * scale_like(scale, base.shape[:-1])[..., None]
         if MEDIAN in self.quantiles:
-            k = self.quantiles.index(MEDIAN)
-            median = moved[..., k : k + 1]
-            moved[..., :k] = np.minimum(moved[..., :k], median)
-            moved[..., k + 1 :] = np.maximum(moved[..., k + 1 :], median)
+            moved = self._around_median(moved)
+            if self.widths is not None and series is not None:
+                k = self.quantiles.index(MEDIAN)
+                wider = (self._factors(series, moved) - 1.0) * (moved - moved[..., k : k + 1])
+                moved = self._around_median(moved + wider)
         return sorted_around_gaps(moved)
 
-    def apply_point(self, forecast: ArrayLike, scale: ArrayLike = 1.0) -> Floats:
+    def apply_point(
+        self, forecast: ArrayLike, scale: ArrayLike = 1.0, series: Sequence[Hashable] | None = None
+    ) -> Floats:
         """Turn point forecasts (axes: ..., horizon[, targets]) into calibrated quantiles, a new last axis."""
         point = np.asarray(forecast, np.float64)
-        return self.apply(np.repeat(point[..., None], len(self.quantiles), axis=-1), scale)
+        return self.apply(np.repeat(point[..., None], len(self.quantiles), axis=-1), scale, series)
+
+    def relative(self, scores: ArrayLike, series: Sequence[Hashable]) -> Floats:
+        """Return scores as they would be if the series had the pool's widths.
+
+        Such a score is at most ``shift`` where the actual is at most the quantile that ``apply`` gives the series
+        (before sorting), so that pool and series are judged, and adapted, on one scale.
+
+        Args:
+            scores: ``conformal_scores``; axes: windows, horizon[, targets], quantiles, or without the last for a
+                point forecast, in which case it is added.
+            series: Id of each window's series.
+        """
+        s = np.asarray(scores, np.float64)
+        s = np.repeat(s[..., None], len(self.quantiles), axis=-1) if s.ndim == self.shift.ndim else s
+        if self.widths is None:
+            return s
+        k = self.quantiles.index(MEDIAN)
+        return s + s[..., k : k + 1] * (1.0 / self._factors(series, s) - 1.0)
+
+    def _around_median(self, moved: Floats) -> Floats:
+        """Put lower levels at most at the median and upper ones at least there."""
+        k = self.quantiles.index(MEDIAN)
+        median = moved[..., k : k + 1]
+        lower, upper = np.minimum(moved[..., :k], median), np.maximum(moved[..., k + 1 :], median)
+        return np.concatenate([lower, median, upper], axis=-1)
+
+    def _factors(self, series: Sequence[Hashable], values: Floats) -> Floats:
+        """Return the factors of each entry of the first axis, with an axis for the horizon."""
+        factors = np.ones((1,) * (values.ndim - 1)) if self.widths is None else self.widths.of(series)
+        if len(series) != len(values) or values.ndim != factors.ndim + 1:
+            raise ParameterError(
+                f"series names {len(series)} series for values of shape {values.shape}; expected one for each entry "
+                "of the first axis, then the steps and quantiles of the calibration."
+            )
+        return factors[:, None]
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,11 +6,16 @@ the same call with interchangeable weights.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import keras
 
 from forecast.errors import ParameterError
+from forecast.models.spec import check_word
 
 CELLS = {"rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
+STEP_CELLS = {"rnn": keras.layers.SimpleRNNCell, "lstm": keras.layers.LSTMCell, "gru": keras.layers.GRUCell}
 ACTIVATIONS = ("tanh", "relu", "leaky_relu")
 STARTS = ("orthogonal", "identity")
 
@@ -20,6 +25,7 @@ def recurrent(
     units: int,
     *,
     sequences: bool = False,
+    states: bool = False,
     bidirectional: bool = False,
     activation: str = "tanh",
     start: str = "orthogonal",
@@ -36,6 +42,7 @@ def recurrent(
         cell: ``"rnn"`` (SimpleRNN), ``"lstm"`` or ``"gru"``.
         units: Width of the state, of each direction if bidirectional.
         sequences: Return the state of every step ``(batch, context, units)`` rather than the last one.
+        states: Return the final state too, as further tensors (two for an LSTM).
         bidirectional: Read the context in both directions and join the states: width ``2 * units``.
         activation: ``"tanh"``, ``"relu"`` or ``"leaky_relu"`` of the candidate state.
         start: How the recurrent kernel begins: ``"orthogonal"``, or ``"identity"`` (for ReLU, so that a
@@ -50,13 +57,14 @@ def recurrent(
         >>> recurrent("gru", 8, bidirectional=True, name="encoder").name
         'encoder'
     """
-    _check("cell", cell, tuple(CELLS))
-    _check("activation", activation, ACTIVATIONS)
-    _check("start", start, STARTS)
+    check_word("cell", cell, tuple(CELLS))
+    check_word("activation", activation, ACTIVATIONS)
+    check_word("start", start, STARTS)
     layer = CELLS[cell](
         units,
         activation=activation,
         return_sequences=sequences,
+        return_state=states,
         recurrent_dropout=recurrent_dropout,
         kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
         recurrent_initializer=_start(start, cell, seed + 1),
@@ -78,14 +86,85 @@ def recurrent(
     return keras.layers.Bidirectional(layer, backward_layer=backward, name=name)
 
 
+def recurrent_cell(cell: str, units: int, *, seed: int = 0, name: str | None = None) -> keras.layers.Layer:
+    """Make the cell of a recurrent layer, to be run by ``stepped``: one step from inputs and states.
+
+    Args:
+        cell: ``"rnn"``, ``"lstm"`` (two states) or ``"gru"``.
+        units: Width of the state.
+        seed: Seed of the initial weights.
+
+    Example:
+        >>> recurrent_cell("lstm", 8).state_size
+        [8, 8]
+    """
+    check_word("cell", cell, tuple(STEP_CELLS))
+    return STEP_CELLS[cell](
+        units,
+        kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
+        recurrent_initializer=keras.initializers.Orthogonal(seed=seed + 1),
+        name=name,
+    )
+
+
+def states_of(cell: str) -> int:
+    """Return the number of state tensors of a cell.
+
+    Example:
+        >>> states_of("gru"), states_of("lstm")
+        (1, 2)
+    """
+    return 2 if cell == "lstm" else 1
+
+
+def stepped(step: Callable[[Any, list[Any]], tuple[Any, list[Any]]], rows: Any, states: Sequence[Any]) -> Any:
+    """Run a function over rows, its states going on from one to the next, without unrolling.
+
+    Args:
+        step: ``(inputs (batch, columns), states)`` to ``(output (n, width), states)``, all float32. What else it
+            needs it may close over; the rows of its output and states need not be those of ``rows``.
+        rows: ``(batch, steps, columns)``, float32.
+        states: First states, each ``(n, ...)``.
+
+    Returns:
+        The outputs ``(n, steps, width)``.
+
+    Example:
+        >>> def add(row, states):
+        ...     return states[0] + row, [states[0] + row]
+        >>> totals = stepped(add, keras.ops.ones((1, 3, 1)), [keras.ops.zeros((1, 1))])
+        >>> keras.ops.convert_to_numpy(totals)[0, :, 0].tolist()
+        [1.0, 2.0, 3.0]
+    """
+    run = keras.layers.RNN(_Step(step, len(states)), return_sequences=True, dtype="float32", name="stepped")
+    return run(rows, initial_state=list(states))
+
+
+class _Step:
+    """A function in the clothes of a cell; it has no weights of its own."""
+
+    compute_dtype = "float32"
+    output_size = 1
+
+    def __init__(self, step: Callable[[Any, list[Any]], tuple[Any, list[Any]]], states: int):
+        self.step, self.state_size = step, [1] * states
+
+    def call(self, inputs: Any, states: Sequence[Any]) -> tuple[Any, list[Any]]:
+        output, after = self.step(inputs, list(states))
+        return output, [_like(state, before) for state, before in zip(after, states, strict=True)]
+
+    __call__ = call
+
+
+def _like(state: Any, before: Any) -> Any:
+    """Give a state the dtype and shape it had: TensorFlow's loop refuses one that knows less of its shape."""
+    state = keras.ops.cast(state, "float32")
+    return state if state.shape == before.shape else keras.ops.reshape(state, keras.ops.shape(before))
+
+
 def _start(start: str, cell: str, seed: int) -> keras.Initializer:
     if start == "orthogonal":
         return keras.initializers.Orthogonal(seed=seed)
     if cell != "rnn":
         raise ParameterError(f"start='identity' is for cell='rnn'; a {cell} kernel holds several gates.")
     return keras.initializers.Identity()
-
-
-def _check(name: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise ParameterError(f"{name} must be one of {', '.join(known)}; got {value!r}.")

@@ -20,7 +20,7 @@ MOST_STEPS = 48
 
 def calibration_section(material: Material) -> Section:
     """Tell what the intervals stand on, and what they reached."""
-    if not material.fitted.network.shapes.quantiles:
+    if not material.fitted.network.spec.quantiles:
         return _section(Text("The model forecasts points, so there is no interval to judge."))
     blocks: list[Block] = [Facts((*_basis(material), *_reached(material)))]
     judgement = material.judgement

@@ -41,7 +41,7 @@ def write_report(model: Forecaster, path: Any, table: Any = None, *, title: str 
     Example:
         >>> import forecast, tempfile
         >>> table = forecast.load_dataset("air_passengers")
-        >>> model = forecast.Forecaster(horizon=3, context=6, units=2, epochs=1).fit(table)
+        >>> model = forecast.Forecaster(horizon=3, context=6, units=2, epochs=1, preset="fast").fit(table)
         >>> path = Path(tempfile.mkdtemp()) / "air.html"
         >>> write_report(model, path)
         >>> path.read_text(encoding="utf-8").startswith("<!doctype html>")

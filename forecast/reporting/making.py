@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
+from forecast.modelfile import network_words
 from forecast.report.html import Block, Facts, Grid, Section, Text, grid, picture
 from forecast.report.plots import plot_history
 from forecast.reporting.material import Material
@@ -36,7 +39,8 @@ def choices_section(material: Material) -> Section:
 
 def _sizes(material: Material) -> tuple[tuple[str, str], ...]:
     fitted, model = material.fitted, material.model
-    setting, shapes = fitted.setting, fitted.network.shapes
+    network = fitted.network
+    setting, spec = fitted.setting, network.spec
     held = many(setting.holdout, "row")
     quantiles = ", ".join(level(q) for q in fitted.wanted) or "none: a point forecast"
     calibrated = "calibrated on rows not trained on" if fitted.network.shift is not None else "not calibrated"
@@ -48,34 +52,31 @@ def _sizes(material: Material) -> tuple[tuple[str, str], ...]:
             "validation",
             f"{many(setting.validation, 'row')} of each series, for the best epoch and the calibration",
         ),
-        ("quantiles", f"{quantiles}; {calibrated}" if shapes.quantiles else quantiles),
-        ("network", _network(material)),
+        ("quantiles", f"{quantiles}; {calibrated}" if spec.quantiles else quantiles),
+        ("network", network_words(asdict(network.architecture), asdict(spec))),
         ("weights", f"{model.model_.count_params():,}"),
         ("forecasts by", material.method),
         ("seed", str(model.seed)),
     )
 
 
-def _network(material: Material) -> str:
-    model = material.model
-    if model.network is not None:
-        return "the user's own"
-    both = ", in both directions" if model.bidirectional else ""
-    return f"{model.cell}, {many(model.layers, 'layer')} of {many(model.units, 'unit')}{both}"
-
-
 def training_section(material: Material) -> Section:
     """Tell how training went and draw the losses."""
-    record, history = material.fitted.network.record, material.model.history_
+    network, history = material.fitted.network, material.model.history_
+    record, architecture = network.record, network.architecture
     if history.empty:
         return Section("training", "Training", (Text("The network was not trained."),))
     ended = _ENDED.get(record.stopped, record.stopped)
     told = f"{many(len(history), 'epoch')} in {record.seconds:.1f} seconds; {ended}."
-    if record.best_epoch and "val_loss" in history:
+    members = len(architecture.options.get("members", ()))
+    if members:
+        told += f" They are those of {many(members, 'network')}, trained one after the other."
+    elif record.best_epoch and "val_loss" in history:
         loss = history.loc[history["epoch"] == record.best_epoch, "val_loss"].min()
         told += f" The weights of epoch {record.best_epoch} were kept: validation loss {number(loss)}."
-    if material.model.refit and material.fitted.setting.holdout:
-        told += " After the comparison, training went on with the held-out rows, without a validation."
+    setting = material.fitted.setting
+    if material.model.refit and (setting.holdout or setting.validation) and record.stopped != "interrupted":
+        told += " Training then went on with the rows that were kept back, without a validation."
     figure = plot_history(history, title="")
     drawn = picture(figure, "Training and validation loss by epoch", "Loss by epoch; lower is better.")
     return Section("training", "Training", (Text(told), drawn, _losses(material)))

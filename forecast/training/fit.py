@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,13 +15,17 @@ import numpy as np
 from forecast.data.table import Choice
 from forecast.data.windows import Windows
 from forecast.errors import TrainingDiverged
+from forecast.models.forms import forms_of
+from forecast.training.arranging import arranged
 from forecast.training.optimizer import GuardedAdam
-from forecast.training.predict import predict_windows
+from forecast.training.predict import in_batches, predict_windows
 from forecast.training.sequence import WindowSequence
 
 # Validation windows looked at after each epoch: enough to choose the best epoch, few enough to be quick.
 MOST_VALIDATION = 1_024
 WARM_UP = 0.05
+# Seconds that compiling a training step takes, about.
+COMPILING = 4.0
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,8 @@ class Plan:
         clip: Largest global gradient norm, None for no clipping.
         budget: Seconds of wall time at most, None for no limit.
         seed: Seed of the order of windows.
+        averaging: Momentum of the mean of the weights that is validated and kept; None for the weights themselves.
+        by_series: Draw every series equally often, not every window.
 
     Example:
         >>> plan = Plan(epochs=10, steps=10, batch_size=8, learning_rate=1.0, patience=5)
@@ -51,14 +58,26 @@ class Plan:
     clip: float | None = 1.0
     budget: float | None = None
     seed: int = 0
+    averaging: float | None = None
+    by_series: bool = False
 
-    def rate(self, step: int) -> float:
-        """Learning rate of a step: a linear warm-up, then a cosine to zero."""
-        total = self.epochs * self.steps
-        warm = max(int(total * WARM_UP), 1)
+    @property
+    def total(self) -> int:
+        """Steps of all epochs."""
+        return self.epochs * self.steps
+
+    def rate(self, step: int, seconds: float = 0.0) -> float:
+        """Learning rate of a step: a linear warm-up, then a cosine to zero.
+
+        Under a budget it falls by what is spent first, steps or seconds, so that it ends at zero either way.
+        """
+        warm = max(int(self.total * WARM_UP), 1)
         if step < warm:
             return self.learning_rate * (step + 1) / warm
-        return self.learning_rate * (1 + math.cos(math.pi * (step - warm) / max(total - warm, 1))) / 2
+        done = (step - warm) / max(self.total - warm, 1)
+        if self.budget is not None:
+            done = max(done, seconds / self.budget)
+        return self.learning_rate * (1 + math.cos(math.pi * min(done, 1.0))) / 2
 
 
 @dataclass(frozen=True)
@@ -113,14 +132,21 @@ NOBODY = Listeners()
 
 
 def compile_model(model: keras.Model, loss: keras.Loss, plan: Plan, optimizer: Any = None) -> None:
-    """Compile with a guarded Adam whose rate ``train`` sets step by step, unless an optimiser is given."""
-    chosen = GuardedAdam(plan.learning_rate, clip=plan.clip) if optimizer is None else optimizer
-    model.compile(optimizer=chosen, loss=loss, jit_compile=False)
+    """Compile what is trained with a guarded Adam whose rate ``train`` sets step by step, unless one is given."""
+    if optimizer is None:
+        optimizer = GuardedAdam(plan.learning_rate, clip=plan.clip, averaging=plan.averaging)
+    trained_form(model).compile(optimizer=optimizer, loss=loss, jit_compile=False)
+
+
+def trained_form(model: keras.Model) -> keras.Model:
+    """Return what is trained: the training form of a model, or the model itself."""
+    form = forms_of(model).training
+    return model if form is None else form
 
 
 def forget_moments(model: keras.Model) -> None:
     """Set an optimiser back to its first state, so that a compiled model can be trained anew."""
-    for variable in model.optimizer.variables:
+    for variable in trained_form(model).optimizer.variables:
         variable.assign(keras.ops.zeros_like(variable))
 
 
@@ -145,12 +171,20 @@ def train(
     Raises:
         TrainingDiverged: The loss became non-finite; the best finite weights are left in the model.
     """
-    batches = WindowSequence(windows, plan.batch_size, plan.steps, plan.seed)
+    form, forms = trained_form(model), forms_of(model)
+    batches = WindowSequence(
+        windows,
+        plan.batch_size,
+        plan.steps,
+        plan.seed,
+        by_series=plan.by_series,
+        rows=None if forms.training is None else forms.rows,
+    )
     thin = None if validation is None or not len(validation) else validation.thin(MOST_VALIDATION)
-    keeper = _Keeper(batches, thin, plan, listeners)
+    keeper = _Keeper(model, batches, thin, plan, listeners)
     # A batch may hold rows near 1e300 whose scaled values overflow: that is caught, not warned about.
     with np.errstate(over="ignore", invalid="ignore"):
-        model.fit(
+        form.fit(
             batches, epochs=plan.epochs, verbose=0, shuffle=False, callbacks=[keeper, *listeners.callbacks]
         )
     keeper.restore()
@@ -167,18 +201,45 @@ def joined(first: Record, second: Record) -> Record:
     return Record(first.history + later, first.best_epoch, stopped, first.seconds + second.seconds)
 
 
+def expected_seconds(model: keras.Model, windows: Windows, plan: Plan) -> float:
+    """Estimate how long training a compiled model will take on this machine, without training it.
+
+    A forward pass of one batch is timed, after one that compiles it; a training step costs about three. Compiling
+    the training step is taken to cost a few seconds.
+    """
+    which = np.arange(min(plan.batch_size, len(windows)))
+    inputs = windows.inputs(which)
+    model.predict_on_batch(inputs)
+    began = time.perf_counter()
+    for _ in range(2):
+        model.predict_on_batch(inputs)
+    step = 3 * (time.perf_counter() - began) / 2
+    least = COMPILING + plan.total * step
+    return least if plan.budget is None else min(least, plan.budget)
+
+
 def validation_loss(model: keras.Model, windows: Windows) -> float:
-    """Mean loss of a compiled model over windows."""
-    forecasts = predict_windows(model, windows)
-    _, actual, weights = windows.batch(np.arange(len(windows)))
-    return float(keras.ops.convert_to_numpy(model.loss(actual, forecasts, sample_weight=weights)))
+    """Mean loss over windows of a model that was compiled.
+
+    The forecasting model is judged, unless its forecasts are not what the loss takes (sample paths of an
+    autoregressive model): then the training form is.
+    """
+    forms, form = forms_of(model), trained_form(model)
+    batch = windows.batch(np.arange(len(windows)))
+    if forms.rows == "next":
+        inputs, actual, weights = arranged(batch, forms.rows)
+        forecasts = in_batches(form, inputs, len(windows))
+    else:
+        forecasts, (_, actual, weights) = predict_windows(model, windows), batch
+    return float(keras.ops.convert_to_numpy(form.loss(actual, forecasts, sample_weight=weights)))
 
 
 class _Keeper(keras.callbacks.Callback):
     """Validates, keeps the best weights, stops, and names the batch that broke."""
 
-    def __init__(self, batches, validation, plan, listeners):
+    def __init__(self, forecaster, batches, validation, plan, listeners):
         super().__init__()
+        self.forecaster, self.forms = forecaster, forms_of(forecaster)
         self.batches, self.validation, self.plan, self.listeners = batches, validation, plan, listeners
         self.record, self.best, self.weights = Record(), np.inf, None
         self.culprit: str | None = None
@@ -190,8 +251,11 @@ class _Keeper(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch, logs=None):
         # The rate is a variable of the compiled program, so that another plan needs no other program.
+        step = self.epoch * self.plan.steps + batch
         if isinstance(self.model.optimizer, GuardedAdam):
-            self.model.optimizer.learning_rate = self.plan.rate(self.epoch * self.plan.steps + batch)
+            self.model.optimizer.learning_rate = self.plan.rate(step, time.monotonic() - self.began)
+        if self.forms.sampling is not None and self.forms.schedule is not None:
+            self.forms.sampling.assign(self.forms.schedule(step / self.plan.total))
 
     def on_train_batch_end(self, batch, logs=None):
         loss = float((logs or {}).get("loss", np.nan))
@@ -219,17 +283,29 @@ class _Keeper(keras.callbacks.Callback):
         self._tell(self.plan.steps, loss)
 
     def _judge(self, epoch, logs):
-        self.val_loss = logs["val_loss"] = validation_loss(self.model, self.validation)
-        if self.val_loss < self.best:
-            self.best, self.weights, self.record.best_epoch = (
-                self.val_loss,
-                self.model.get_weights(),
-                epoch + 1,
-            )
+        with self._averaged():
+            self.val_loss = logs["val_loss"] = validation_loss(self.forecaster, self.validation)
+            if self.val_loss < self.best:
+                self.best, self.record.best_epoch = self.val_loss, epoch + 1
+                self.weights = self.model.get_weights()
+
+    @contextmanager
+    def _averaged(self):
+        """Put the mean of the weights in their place for a while, if one is kept."""
+        if self.plan.averaging is None or not isinstance(self.model.optimizer, GuardedAdam):
+            yield
+            return
+        own = self.model.get_weights()
+        self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
+        yield
+        self.model.set_weights(own)
 
     def restore(self):
         if self.weights is not None:
             self.model.set_weights(self.weights)
+        elif self.culprit is None and isinstance(self.model.optimizer, GuardedAdam):
+            # Keras itself does this at the end of a fit on some backends only; twice changes nothing.
+            self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
 
     def _stop(self, why):
         self.record.stopped = why
@@ -252,7 +328,7 @@ class _Keeper(keras.callbacks.Callback):
         if self.listeners.progress is None:
             return
         gone = time.monotonic() - self.began
-        share = (self.epoch * self.plan.steps + step) / (self.plan.epochs * self.plan.steps)
+        share = (self.epoch * self.plan.steps + step) / self.plan.total
         left = gone / share - gone if share > 0 else np.nan
         if self.plan.budget is not None:
             left = min(left, max(self.plan.budget - gone, 0.0))

@@ -8,22 +8,34 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="forecast")
 class GuardedAdam(keras.optimizers.Adam):
-    """Adam with three additions.
+    """Adam with four additions.
 
     Gradients are scaled down so that their global norm is at most ``clip``. The largest norm seen is
-    kept in ``largest_norm``. If a gradient is not finite, the step leaves every weight as it was.
+    kept in ``largest_norm``. If a gradient is not finite, the step leaves every weight as it was. A running
+    mean of the weights can be kept beside them.
 
     Args:
         learning_rate: Number or schedule.
         clip: Largest global gradient norm; None for no clipping.
+        averaging: Momentum of a running mean of the weights, such as 0.995; None for none.
 
     Source:
-        Kingma and Ba (2015), Adam; Pascanu et al. (2013), clipping by the norm.
+        Kingma and Ba (2015), Adam; Pascanu et al. (2013), clipping by the norm; Polyak and Juditsky (1992) for
+        the mean of the weights.
     """
 
-    def __init__(self, learning_rate=1e-3, clip: float | None = 1.0, name: str = "guarded_adam", **kwargs):
+    def __init__(
+        self,
+        learning_rate=1e-3,
+        clip: float | None = 1.0,
+        averaging: float | None = None,
+        name: str = "guarded_adam",
+        **kwargs,
+    ):
+        if averaging is not None:
+            kwargs |= {"use_ema": True, "ema_momentum": averaging}
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
-        self.clip = clip
+        self.clip, self.averaging = clip, averaging
 
     def build(self, variables):
         super().build(variables)
@@ -49,4 +61,7 @@ class GuardedAdam(keras.optimizers.Adam):
             variable.assign(ops.where(finite, variable.value, old))
 
     def get_config(self):
-        return super().get_config() | {"clip": self.clip}
+        config = super().get_config() | {"clip": self.clip, "averaging": self.averaging}
+        for name in ("use_ema", "ema_momentum", "ema_overwrite_frequency"):
+            config.pop(name)
+        return config

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import keras
 import numpy as np
 
@@ -25,11 +27,26 @@ def predict_windows(model: keras.Model, windows: Windows) -> np.ndarray:
         float64, shape ``(windows, horizon, targets[, quantiles])``.
     """
     parts = []
-    for begin in range(0, len(windows), BATCH):
-        which = np.arange(begin, min(begin + BATCH, len(windows)))
-        inputs = windows.inputs(np.pad(which, (0, BATCH - len(which)), mode="edge"))
+    for which, filled in _batches(len(windows)):
+        inputs = windows.inputs(filled)
         forecast = np.array(model.predict_on_batch(inputs), dtype=np.float64)
         unknown = np.isnan(inputs["target"]).all(axis=1)
         forecast.swapaxes(1, 2)[unknown] = np.nan
         parts.append(forecast[: len(which)])
     return np.concatenate(parts)
+
+
+def in_batches(model: keras.Model, inputs: dict[str, np.ndarray], windows: int) -> np.ndarray:
+    """Run a model over inputs that are gathered already: float64, its outputs end to end."""
+    parts = []
+    for which, filled in _batches(windows):
+        output = model.predict_on_batch({name: values[filled] for name, values in inputs.items()})
+        parts.append(np.array(output, dtype=np.float64)[: len(which)])
+    return np.concatenate(parts)
+
+
+def _batches(windows: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """List the windows of each batch, and the same filled up with the last one."""
+    for begin in range(0, windows, BATCH):
+        which = np.arange(begin, min(begin + BATCH, windows))
+        yield which, np.pad(which, (0, BATCH - len(which)), mode="edge")

@@ -9,8 +9,9 @@ import numpy as np
 
 from forecast.data.gridding import to_panel
 from forecast.data.table import read_table
-from forecast.data.windows import Windows, make_windows, order
+from forecast.data.windows import Batch, Windows, make_windows, order, order_by_series
 from forecast.errors import InputError
+from forecast.training.arranging import arranged
 
 
 class WindowSequence(keras.utils.PyDataset):
@@ -24,6 +25,8 @@ class WindowSequence(keras.utils.PyDataset):
         batch_size: Windows a batch; every batch is full.
         steps: Batches an epoch; None for one pass.
         seed: Seed of the order.
+        by_series: Draw every series equally often, not every window.
+        rows: What a training form forecasts (see ``arranged``); None without one.
 
     Example:
         >>> from forecast.data.gridding import to_panel
@@ -35,11 +38,21 @@ class WindowSequence(keras.utils.PyDataset):
         (2, (3, 2, 1))
     """
 
-    def __init__(self, windows: Windows, batch_size: int, steps: int | None = None, seed: int = 0):
+    def __init__(
+        self,
+        windows: Windows,
+        batch_size: int,
+        steps: int | None = None,
+        seed: int = 0,
+        *,
+        by_series: bool = False,
+        rows: str | None = None,
+    ):
         super().__init__(workers=1, use_multiprocessing=False)
         if not len(windows):
             raise InputError("There is no window to draw: every series is shorter than context and horizon.")
         self.windows, self.seed, self.epoch = windows, seed, 0
+        self.by_series, self.rows = by_series, rows
         self.batch_size = min(batch_size, len(windows))
         self.steps = max(len(windows) // self.batch_size, 1) if steps is None else steps
         self._passes: dict[int, np.ndarray] = {}
@@ -47,8 +60,9 @@ class WindowSequence(keras.utils.PyDataset):
     def __len__(self) -> int:
         return self.steps
 
-    def __getitem__(self, index: int) -> tuple:
-        return self.windows.batch(self.members(self.epoch, index))
+    def __getitem__(self, index: int) -> Batch:
+        batch = self.windows.batch(self.members(self.epoch, index))
+        return batch if self.rows is None else arranged(batch, self.rows)
 
     def on_epoch_end(self) -> None:
         self.epoch += 1
@@ -64,8 +78,13 @@ class WindowSequence(keras.utils.PyDataset):
         if number not in self._passes:
             # Only the pass under way and the one before are needed: a batch may straddle two.
             self._passes = {k: v for k, v in self._passes.items() if k == number - 1}
-            self._passes[number] = order(len(self.windows), self.seed, number)
+            self._passes[number] = self._order(number)
         return self._passes[number]
+
+    def _order(self, number: int) -> np.ndarray:
+        if self.by_series:
+            return order_by_series(self.windows.series, self.seed, number)
+        return order(len(self.windows), self.seed, number)
 
 
 def windows(
@@ -87,7 +106,7 @@ def windows(
     Example:
         >>> import forecast
         >>> batches = forecast.windows({"y": np.arange(50.0)}, context=8, horizon=2, target=("y",))
-        >>> model = forecast.models.build_rnn(forecast.models.Shapes(context=8, horizon=2), units=4)
+        >>> model = forecast.models.build_rnn(forecast.models.Spec(context=8, horizon=2), units=4)
         >>> model.compile(optimizer="adam", loss="mae")
         >>> history = model.fit(batches, epochs=1, verbose=0)
     """

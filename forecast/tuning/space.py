@@ -58,7 +58,7 @@ FIXED = frozenset(
 
 
 def usual_space(context: int, season: int, targets: int) -> dict[str, Sequence[Any] | Range]:
-    """Return what is worth trying for a recurrent network.
+    """Return what is worth trying for recurrent networks.
 
     Args:
         context: The context that would be chosen without a search.
@@ -66,13 +66,14 @@ def usual_space(context: int, season: int, targets: int) -> dict[str, Sequence[A
         targets: Number of targets.
     """
     space: dict[str, Sequence[Any] | Range] = {
+        "model": ["segment", "segment", "rnn"],
         "cell": ["gru", "lstm"],
-        "units": [16, 32, 64, 128],
-        "layers": [1, 1, 2],
-        "dropout": [0.0, 0.0, 0.1, 0.2],
+        "units": [32, 64, 128],
+        "dropout": [0.0, 0.1, 0.3, 0.5],
         "learning_rate": Range(1e-3, 1e-2, log=True),
         "context": sorted({max(context // 2, season, 2), context, 2 * context}),
         "anchor": ["last", "mean", "season"] if season > 1 else ["last", "mean"],
+        "transform": ["auto", "none"],
         "skip": [True, False],
     }
     return space | ({"independent": [True, False]} if targets > 1 else {})
@@ -113,7 +114,7 @@ def command(table: str, settings: Mapping[str, Any]) -> str:
     """Write settings as the command that fits with them; what is the default is left out.
 
     Example:
-        >>> command("my sales.csv", {"cell": "lstm", "units": 64, "independent": False, "target": ("a", "b")})
+        >>> command("my sales.csv", {"cell": "lstm", "units": None, "independent": False, "target": ("a", "b")})
         "forecast fit 'my sales.csv' --cell lstm --joint --target a,b"
     """
     defaults = Forecaster().get_params()
@@ -126,6 +127,9 @@ def command(table: str, settings: Mapping[str, Any]) -> str:
             words.append("--joint")
         elif isinstance(value, bool):
             words.append(flag if value else f"--no-{name.replace('_', '-')}")
+        elif name == "model_options":
+            for option, chosen in value.items():
+                words += ["--model-options", shlex.quote(f"{option}={chosen}")]
         else:
             told = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
             words += [flag, shlex.quote(told or "none")]

@@ -110,8 +110,8 @@ def tune(
     Args:
         table: Anything ``read_table`` reads, or a ``Panel``.
         horizon: Rows ahead; None chooses.
-        space: Choices by argument of ``Forecaster``: a list or a ``Range``; None: cell, width, depth, dropout,
-            rate, context, anchor and skip.
+        space: Choices by argument of ``Forecaster``: a list or a ``Range``; None: architecture, cell, width, dropout,
+            rate, context, anchor, transform and skip.
         trials: Trials at most, the default settings being the first; None: as many as the budget allows, or 20.
         budget: Seconds for the search; the trial that runs when they are over is finished.
         windows: Windows that the best trials are judged by; the others by half of them, and so on down to one.
@@ -301,4 +301,9 @@ def _leaderboard(
         settings = {name: board[trial].settings.get(name, default[name]) for name in names}
         place = {"trial": trial, "windows": halving.rungs[rung], metric: score}
         lines.append(place | seconds | {"error": board[trial].error} | settings)
-    return pd.DataFrame(lines)
+    table = pd.DataFrame(lines)
+    for name in names:
+        # Beside what is left open (None), pandas would turn whole numbers into floats.
+        values = [line[name] for line in lines]
+        table[name] = pd.Series(values, dtype=object if None in values else None)
+    return table

@@ -25,7 +25,7 @@ from forecast.errors import ForecastWarning, ParameterError
 from forecast.evaluation.comparison import NETWORK, compare, set_beside
 from tests.tables import COVARIATES, PLAIN, panel_of, shops, wavy
 
-SMALL = {"horizon": 3, "context": 8, "units": 4, "epochs": 1, "season": 7}
+SMALL = {"horizon": 3, "context": 8, "model": "rnn", "preset": "fast", "units": 4, "epochs": 1, "season": 7}
 
 
 def judged(width: float, *, rows: int = 600, horizon: int = 4, seed: int = 0) -> Judgement:
@@ -124,15 +124,15 @@ def test_crossing_quantiles_are_serious_and_empty_ones_a_note():
 
 
 def test_crossing_is_found_in_a_network_of_ones_own():
-    def crossing(shapes, **_):
+    def crossing(spec, **_):
         import keras
 
-        inputs = {"target": keras.Input((shapes.context, 1), name="target")}
+        inputs = {"target": keras.Input((spec.context, 1), name="target")}
         flat = keras.layers.Flatten()(inputs["target"])
         free = keras.layers.Dense(
-            shapes.horizon * 3, kernel_initializer=keras.initializers.GlorotUniform(seed=1)
+            spec.horizon * 3, kernel_initializer=keras.initializers.GlorotUniform(seed=1)
         )
-        return keras.Model(inputs, keras.layers.Reshape((shapes.horizon, 1, 3))(free(flat)))
+        return keras.Model(inputs, keras.layers.Reshape((spec.horizon, 1, 3))(free(flat)))
 
     options = SMALL | PLAIN | {"network": crossing, "calibrate": False, "holdout": 0, "learning_rate": 1e-6}
     found = audit(forecast.Forecaster(**options).fit(shops()))

@@ -11,7 +11,7 @@ from forecast.auditing.information import COVARIATES, FUTURE, NEWEST
 from forecast.data.windows import Windows
 from forecast.errors import InputError, ParameterError
 from forecast.evaluation.baselines import BASELINES
-from forecast.models.frame import finish, horizon_head, prepare
+from forecast.models.frame import HorizonHead, finish, prepare
 from tests.auditing import defects
 from tests.tables import COVARIATES as ROLES_WITH_COVARIATES
 from tests.tables import PLAIN, shops, wavy
@@ -19,7 +19,16 @@ from tests.tables import PLAIN, shops, wavy
 pytestmark = pytest.mark.slow
 
 SERIES = (wavy(260) - 17) / 4
-SMALL = {"horizon": 3, "context": 8, "units": 4, "epochs": 1, "season": 7, "holdout": 0}
+SMALL = {
+    "horizon": 3,
+    "context": 8,
+    "model": "rnn",
+    "preset": "fast",
+    "units": 4,
+    "epochs": 1,
+    "season": 7,
+    "holdout": 0,
+}
 
 
 def newest(model, values=SERIES, **more):
@@ -83,23 +92,23 @@ def test_a_model_that_reads_nothing_is_told_so():
 
 
 def test_a_network_of_ones_own_is_looked_at_too():
-    def blind(shapes, **_):
+    def blind(spec, **_):
         import keras
 
-        prepared = prepare(shapes)
+        prepared = prepare(spec)
         states = keras.layers.GRU(4, return_sequences=True)(prepared.features)
-        states = states[:, -shapes.horizon :]
-        width = prepared.channels * shapes.outputs
-        free = keras.layers.Reshape((shapes.horizon, prepared.channels, shapes.outputs))(
+        states = states[:, -spec.horizon :]
+        width = spec.channels * spec.outputs
+        free = keras.layers.Reshape((spec.horizon, spec.channels, spec.outputs))(
             keras.layers.Dense(width)(states)
         )
         return finish(prepared, free)
 
-    def sound(shapes, **_):
+    def sound(spec, **_):
         import keras
 
-        prepared = prepare(shapes)
-        return finish(prepared, horizon_head(prepared, keras.layers.GRU(4)(prepared.features), 4, 0))
+        prepared = prepare(spec)
+        return finish(prepared, HorizonHead(spec, 4)(keras.layers.GRU(4)(prepared.features)))
 
     roles = PLAIN | {"known_future": ("none",)}
     # The mean as anchor: with the last value as anchor every step would see it that way.
@@ -111,12 +120,12 @@ def test_a_network_of_ones_own_is_looked_at_too():
 def _anchored(network):
     """Take away the path that leads the last value around the network: level and scale of the window."""
 
-    def build(shapes, **options):
+    def build(spec, **options):
         import keras
 
-        inner = network(shapes, **options)
+        inner = network(spec, **options)
         core = keras.Model(inner.get_layer("window_scale").output[0], inner.get_layer("quantiles").output)
-        inputs = {"target": keras.Input((shapes.context, shapes.targets), name="target")}
+        inputs = {"target": keras.Input((spec.context, spec.targets), name="target")}
         scaled = keras.layers.Rescaling(1 / 20)(inputs["target"])
         return keras.Model(inputs, keras.layers.Rescaling(20.0)(core(scaled)))
 

@@ -16,7 +16,16 @@ from tests.tables import PLAIN, shops, wavy
 pytestmark = pytest.mark.slow
 
 SERIES = (wavy(260) - 17) / 4
-SMALL = {"horizon": 3, "context": 8, "units": 4, "epochs": 1, "season": 7, "holdout": 0}
+SMALL = {
+    "horizon": 3,
+    "context": 8,
+    "model": "rnn",
+    "preset": "fast",
+    "units": 4,
+    "epochs": 1,
+    "season": 7,
+    "holdout": 0,
+}
 
 
 def walk(rows: int, seed: int) -> np.ndarray:

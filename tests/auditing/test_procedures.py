@@ -154,7 +154,9 @@ def test_our_forecasters_pass():
     def held_out(table):
         past, ahead = table.iloc[:-3], table.iloc[-3:]
         names = {"time": "at", "id": "none", "target": "load", "past_only": ("none",)}
-        model = forecast.Forecaster(horizon=3, context=8, units=4, epochs=1, season=7, holdout=6, **names)
+        model = forecast.Forecaster(
+            horizon=3, context=8, model="rnn", preset="fast", units=4, epochs=1, season=7, holdout=6, **names
+        )
         return model.fit(past).predict().set_index("at").loc[ahead["at"]].reset_index()
 
     found = audit_evaluation(held_out, frame(), forecast=("forecast", "q0.1", "q0.9"))

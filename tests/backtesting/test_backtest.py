@@ -12,7 +12,16 @@ from forecast.backtesting import running
 from forecast.errors import ForecastWarning, InputError, ParameterError
 from tests.tables import PLAIN, panel_of, shops, wavy
 
-TINY = {"horizon": 3, "context": 8, "units": 4, "epochs": 1, "season": 7, "holdout": 0}
+TINY = {
+    "horizon": 3,
+    "context": 8,
+    "model": "rnn",
+    "preset": "fast",
+    "units": 4,
+    "epochs": 1,
+    "season": 7,
+    "holdout": 0,
+}
 ROLES = {"time": "day", "id": "shop", "target": "sold"}
 
 
@@ -262,7 +271,7 @@ def test_damaged_parts_are_made_anew(monkeypatch, tmp_path):
 
 
 def test_functions_are_never_taken_from_the_folder(tmp_path):
-    task = running.Task(0, "x", gru(network=lambda shapes: None), panel_of(shops()), None, (), 3, 0, None)
+    task = running.Task(0, "x", gru(network=lambda spec: None), panel_of(shops()), None, (), 3, 0, None)
     assert not running._nameable(task)
 
 

@@ -15,7 +15,20 @@ import pytest
 from forecast.cli import main
 
 DATASETS = Path(__file__).parents[2] / "datasets"
-TINY = ["--epochs", "1", "--units", "4", "--horizon", "3", "--context", "6"]
+TINY = [
+    "--model",
+    "rnn",
+    "--preset",
+    "fast",
+    "--epochs",
+    "1",
+    "--units",
+    "4",
+    "--horizon",
+    "3",
+    "--context",
+    "6",
+]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,22 @@ import time
 import pandas as pd
 import pytest
 
-QUICK = ["--epochs", "1", "--units", "4", "--horizon", "3", "--context", "6", "--season", "12"]
+QUICK = [
+    "--model",
+    "rnn",
+    "--preset",
+    "fast",
+    "--epochs",
+    "1",
+    "--units",
+    "4",
+    "--horizon",
+    "3",
+    "--context",
+    "6",
+    "--season",
+    "12",
+]
 
 
 @pytest.fixture(scope="module")

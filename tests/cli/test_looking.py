@@ -82,7 +82,7 @@ def test_info_of_a_model(run, air, shops):
         ["floor_area", "static"],
     ]
     assert "  context   6 rows, horizon 3 rows, season 7 rows, step D (daily)" in lines
-    assert "  network   gru, 1 layer of 4 units" in lines
+    assert "  network   rnn (units 4), anchor last, context 6" in lines
     document = json.loads(run("info", shops, "--json").out)
     assert document["kind"] == "forecaster"
     assert document["setting"]["context"] == 6

@@ -51,6 +51,7 @@ def test_help_of_fit_is_in_sections(run):
         "Columns (found if not given; none: there is none):",
         "Sizes (found if not given):",
         "Network:",
+        "Beside the columns:",
         "Training:",
         "Forecast:",
         "Reading TABLE:",

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast.data.encoding import StaticEncoder, fit_static
+from forecast.data.encoding import StaticEncoder, fit_static, numbers_of
 from forecast.errors import InputError, ParameterError
 
 SHOPS = pd.DataFrame({"area": [10.0, 30.0, 20.0], "town": ["Ulm", "Bonn", "Ulm"], "rank": [1, 2, 3]})
@@ -102,3 +102,63 @@ def test_the_table_is_not_changed():
     before = SHOPS.copy(deep=True)
     fit_static(SHOPS).encode(SHOPS)
     pd.testing.assert_frame_equal(SHOPS, before)
+
+
+# ---------------------------------------------------------------- codes for embeddings
+
+
+def test_codes_count_known_categories_from_one_and_the_rest_is_zero():
+    frame = pd.DataFrame({"town": ["Ulm", None, "Bonn"], "kind": ["a", "b", "a"], "area": [1.0, 2.0, 3.0]})
+    encoder = fit_static(frame)
+    codes = encoder.codes(frame)
+    assert codes.dtype == np.int32
+    assert codes.tolist() == [[2, 1], [0, 2], [1, 1]] and encoder.sizes == (3, 3)
+    new = pd.DataFrame({"area": [9.0] * 3, "kind": ["c", "b", ""], "town": ["Kiel", "Ulm", np.nan]})
+    assert encoder.codes(new).tolist() == [[0, 0], [2, 2], [0, 0]]
+
+
+def test_embedded_text_is_left_out_of_the_encoded_columns():
+    encoder = fit_static(SHOPS, embedded=True)
+    np.testing.assert_array_equal(encoder.encode(SHOPS), fit_static(SHOPS[["area", "rank"]]).encode(SHOPS))
+    assert encoder.width == 2 and encoder.sizes == (3,)
+    assert encoder.codes(SHOPS).tolist() == fit_static(SHOPS).codes(SHOPS).tolist() == [[2], [1], [2]]
+    assert StaticEncoder(**dataclasses.asdict(encoder)) == encoder
+
+
+def test_embedded_columns_may_have_any_number_of_categories():
+    frame = pd.DataFrame({"name": [f"n{i:05}" for i in range(5_000)]})
+    encoder = fit_static(frame, embedded=True)
+    assert encoder.sizes == (5_001,) and encoder.encode(frame).shape == (5_000, 0)
+    assert encoder.codes(frame)[:, 0].tolist() == list(range(1, 5_001))
+
+
+def test_categories_that_read_as_numbers_have_the_same_codes():
+    encoder = fit_static(pd.DataFrame({"code": ["1", "007", "x", None]}))
+    assert encoder.codes(pd.DataFrame({"code": [7.0, 1.0, np.nan, 8.0]})).tolist() == [[1], [2], [0], [0]]
+
+
+def test_tables_without_text_columns_have_no_codes():
+    encoder = fit_static(SHOPS[["area"]])
+    assert encoder.codes(SHOPS).shape == (3, 0) and encoder.codes(SHOPS).dtype == np.int32
+    assert encoder.sizes == ()
+
+
+def test_a_column_of_missing_text_has_one_code():
+    frame = pd.DataFrame({"town": pd.Series([None, None], dtype=object)})
+    assert fit_static(frame).sizes == (1,) and fit_static(frame).codes(frame).tolist() == [[0], [0]]
+
+
+@pytest.mark.parametrize(
+    ("ids", "known", "numbers"),
+    [
+        (("b", "z", "a"), ("a", "b"), [2, 0, 1]),
+        ((7, 8), (8, 9), [0, 1]),
+        ((None,), (None,), [1]),
+        ((1,), ("1",), [0]),
+        ((), ("a",), []),
+        (("a",), (), [0]),
+    ],
+)
+def test_numbers_of_ids(ids, known, numbers):
+    found = numbers_of(ids, known)
+    assert found.tolist() == numbers and found.dtype == np.int32

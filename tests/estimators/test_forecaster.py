@@ -14,10 +14,10 @@ from sklearn.utils.estimator_checks import check_estimator
 import forecast
 from forecast.errors import ForecastWarning, InputError, ParameterError
 from forecast.evaluation.intervals import smallest_n
-from forecast.models import Shapes
+from forecast.models import Spec
 from tests.tables import COVARIATES, PLAIN, shops, wavy
 
-SMALL = {"horizon": 3, "context": 8, "units": 4, "epochs": 2, "season": 7}
+SMALL = {"horizon": 3, "context": 8, "model": "rnn", "preset": "fast", "units": 4, "epochs": 2, "season": 7}
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_the_sentence_names_the_winner(compared):
 
 
 def test_every_open_size_is_a_choice_with_its_flag():
-    model = forecast.Forecaster(units=4, epochs=1).fit(shops())
+    model = forecast.Forecaster(model="rnn", preset="fast", units=4, epochs=1).fit(shops())
     flags = [choice.flag for choice in model.choices_]
     for flag in ("--time", "--id", "--target", "--step", "--season", "--horizon", "--context", "--holdout"):
         assert flags.count(flag) == 1, flag
@@ -185,7 +185,15 @@ def test_arrays_as_in_scikit_learn():
     x = rng.normal(size=(240, 2))
     y = 5 + 3 * x[:, 0] + 0.1 * rng.normal(size=240)
     model = forecast.Forecaster(
-        horizon=5, context=24, units=16, epochs=60, anchor="mean", patience=60, season=1
+        horizon=5,
+        context=24,
+        model="rnn",
+        preset="fast",
+        units=16,
+        epochs=60,
+        anchor="mean",
+        patience=60,
+        season=1,
     )
     model.fit(x[:230], y[:230])
     found = model.predict(x[230:])
@@ -209,7 +217,9 @@ def test_numbers_of_numpy_are_numbers():
 def test_grid_search_over_time_splits():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(60, 1))
-    model = forecast.Forecaster(horizon=2, context=3, units=4, epochs=1, quantiles=())
+    model = forecast.Forecaster(
+        horizon=2, context=3, model="rnn", preset="fast", units=4, epochs=1, quantiles=()
+    )
     search = GridSearchCV(model, {"units": [2, 4]}, cv=TimeSeriesSplit(2)).fit(x, x[:, 0] + 5)
     assert len(search.cv_results_["mean_test_score"]) == 2
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
@@ -220,11 +230,11 @@ def test_html_repr_shows_the_arguments():
 
 
 def test_a_network_of_ones_own(tmp_path):
-    def dense(shapes: Shapes) -> keras.Model:
-        seen = keras.Input((shapes.context, shapes.targets), name="target")
+    def dense(spec: Spec) -> keras.Model:
+        seen = keras.Input((spec.context, spec.targets), name="target")
         flat = keras.layers.Flatten()(seen)
-        out = keras.layers.Dense(shapes.horizon * shapes.targets, kernel_initializer="zeros")(flat)
-        return keras.Model({"target": seen}, keras.layers.Reshape((shapes.horizon, shapes.targets))(out))
+        out = keras.layers.Dense(spec.horizon * spec.targets, kernel_initializer="zeros")(flat)
+        return keras.Model({"target": seen}, keras.layers.Reshape((spec.horizon, spec.targets))(out))
 
     model = forecast.Forecaster(**SMALL, holdout=0, quantiles=(), network=dense).fit(wavy(100))
     model.save(tmp_path / "own.forecast")
@@ -307,7 +317,17 @@ KNOWN_FAILURES = {
 @pytest.mark.parametrize("name", ["forecaster", "baseline"])
 def test_scikit_learns_own_checks(name):
     estimator = (
-        forecast.Forecaster(horizon=2, context=3, units=4, epochs=1, batch_size=512, holdout=0, quantiles=())
+        forecast.Forecaster(
+            horizon=2,
+            context=3,
+            model="rnn",
+            preset="fast",
+            units=4,
+            epochs=1,
+            batch_size=512,
+            holdout=0,
+            quantiles=(),
+        )
         if name == "forecaster"
         else forecast.Baseline("naive", quantiles=())
     )

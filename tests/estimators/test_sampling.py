@@ -10,7 +10,7 @@ import forecast
 from forecast.errors import ForecastWarning, InputError, ParameterError
 from tests.tables import PLAIN, shops, wavy
 
-SMALL = {"horizon": 3, "context": 8, "units": 4, "epochs": 2, "season": 7}
+SMALL = {"horizon": 3, "context": 8, "model": "rnn", "preset": "fast", "units": 4, "epochs": 2, "season": 7}
 BASELINE = {"time": "day", "id": "shop", "target": "sold", "season": 7}
 
 
@@ -160,7 +160,9 @@ def test_the_interval_of_a_sum_holds_out_of_sample(method, memory, added, depend
 def test_arrays():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(300, 1))
-    model = forecast.Forecaster(horizon=4, context=8, units=4, epochs=1, season=1).fit(x, 5 + x[:, 0])
+    model = forecast.Forecaster(
+        horizon=4, context=8, model="rnn", preset="fast", units=4, epochs=1, season=1
+    ).fit(x, 5 + x[:, 0])
     table = model.sample(x[:3], paths=2)
     assert table.columns.tolist() == ["step", "path", "forecast"]
     assert table["step"].tolist() == [300, 301, 302] * 2

@@ -17,7 +17,7 @@ from forecast.estimators.joining import continued
 from forecast.estimators.updating import adaptations, find_news, updated
 from tests.tables import COVARIATES, PLAIN, panel_of, shops
 
-SMALL = {"horizon": 3, "context": 8, "units": 4, "epochs": 2, "season": 7}
+SMALL = {"horizon": 3, "context": 8, "model": "rnn", "preset": "fast", "units": 4, "epochs": 2, "season": 7}
 BASELINE = {"time": "day", "id": "shop", "target": "sold", "season": 7}
 
 
@@ -127,7 +127,9 @@ def test_intervals_follow_noise_that_doubles():
     roles = {"time": "hour", "target": "load", "horizon": 3, "season": 1}
     for make in (
         lambda t: forecast.Baseline("mean", **roles).fit(t),
-        lambda t: forecast.Forecaster(**roles, context=8, units=4, epochs=2, holdout=100).fit(t),
+        lambda t: forecast.Forecaster(
+            **roles, context=8, model="rnn", preset="fast", units=4, epochs=2, holdout=100
+        ).fit(t),
     ):
         model = make(table[:1000])
         before = model.predict()
@@ -263,8 +265,12 @@ def test_arrays_follow_those_of_the_fit():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(160, 1))
     y = 5 + x[:, 0] + 0.1 * rng.normal(size=160)
-    model = forecast.Forecaster(horizon=3, context=8, units=4, epochs=2, season=1).fit(x[:120], y[:120])
-    whole = forecast.Forecaster(horizon=3, context=8, units=4, epochs=2, season=1).fit(x[:120], y[:120])
+    model = forecast.Forecaster(
+        horizon=3, context=8, model="rnn", preset="fast", units=4, epochs=2, season=1
+    ).fit(x[:120], y[:120])
+    whole = forecast.Forecaster(
+        horizon=3, context=8, model="rnn", preset="fast", units=4, epochs=2, season=1
+    ).fit(x[:120], y[:120])
     model.update(x[120:150], y[120:150])
     np.testing.assert_array_equal(model.fitted_.history.targets[-30:, 0], y[120:150])
     assert model.coverage_["scores"].max() > 20

@@ -1,11 +1,13 @@
 """Conformal calibration: ranks by hand, coverage on exchangeable data, no crossing, honest gaps."""
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
+from forecast.data.windows import make_windows
 from forecast.errors import ParameterError
 from forecast.evaluation.intervals import (
     ConformalShift,
@@ -17,6 +19,8 @@ from forecast.evaluation.intervals import (
     smallest_n,
     sorted_around_gaps,
 )
+from forecast.evaluation.widths import Cases, cases_of
+from tests.tables import panel_of, shops
 
 NAN = float("nan")
 LEVELS = (0.025, 0.1, 0.5, 0.9, 0.975)
@@ -292,6 +296,178 @@ def test_coverage_table_counts_what_it_saw():
     np.testing.assert_allclose(table.coverage, [5 / 6, 2 / 3])
     np.testing.assert_allclose(table.width, [4.0, 4.0])
     assert table.overall == pytest.approx(7 / 9)
+
+
+# ---- widths of each series ----------------------------------------------------------------------
+
+
+def cases(series: int, windows: int, horizon: int, *, stretch: int = 1) -> Cases:
+    """Windows of every series one behind the other, none of them overlapping."""
+    ids = np.repeat([f"s{k}" for k in range(series)], windows)
+    return Cases(list(ids), np.tile(np.arange(windows) * horizon, series), stretch)
+
+
+def learned(scores: np.ndarray, levels: tuple[float, ...] = LEVELS, **more: int) -> ConformalShift:
+    """Calibrate scores with axes series, windows, horizon."""
+    series, windows, horizon = scores.shape
+    whose = cases(series, windows, horizon, **more)
+    return ConformalShift.fit(scores.reshape(-1, horizon), levels, cases=whose)
+
+
+def factors_of(shift: ConformalShift, series: list[str] | None = None) -> np.ndarray:
+    """Factors of these series, or of all."""
+    assert shift.widths is not None
+    return shift.widths.factors if series is None else shift.widths.of(series)
+
+
+def covered(shift: ConformalShift, later: np.ndarray, series: list[str] | None) -> np.ndarray:
+    """Share of later errors (axes: series, cases, horizon) inside the widest interval, of each series."""
+    got = shift.apply_point(np.zeros(later[:, 0].shape), 1.0, series)
+    inside = (got[:, None, :, 0] <= later) & (later <= got[:, None, :, -1])
+    return inside.mean(axis=(1, 2))
+
+
+@pytest.mark.parametrize("windows", [2, 10, 60])
+def test_exchangeable_series_are_covered_as_promised(windows):
+    rng = np.random.default_rng(40)
+    names, reached = [f"s{k}" for k in range(20)], []
+    for _ in range(40):
+        past, later = rng.standard_t(5, size=(20, windows, 3)), rng.standard_t(5, size=(20, 50, 3))
+        reached.append(covered(learned(past), later, names).mean())
+    # The standard error of the mean of 40 repetitions is about 0.002.
+    assert 0.95 - 0.006 < np.mean(reached) < 0.95 + 2 / (20 * windows + 1) + 0.015
+
+
+def test_series_of_different_noise_are_covered_alike():
+    rng = np.random.default_rng(41)
+    noise = np.exp(rng.normal(size=(50, 1, 1)))
+    past, later = rng.normal(size=(50, 30, 6)) * noise, rng.normal(size=(50, 400, 6)) * noise
+    shift, names = learned(past, (0.1, 0.5, 0.9)), [f"s{k}" for k in range(50)]
+    pooled, own = covered(shift, later, None), covered(shift, later, names)
+    assert pooled.std() > 0.15 and own.std() < pooled.std() / 3
+    # Shrunk widths of quiet series stay a little too wide, so that the pool is covered rather more than asked.
+    assert abs(pooled.mean() - 0.8) < 0.02 and 0.79 < own.mean() < 0.85
+    assert own.min() > 0.6 > pooled.min()
+
+
+def test_the_weight_of_a_series_is_n_of_n_and_twenty():
+    rng = np.random.default_rng(42)
+    for windows, stretch in ((5, 1), (40, 1), (40, 4)):
+        scores = rng.normal(size=(30, windows, 4)) * np.linspace(0.2, 3, 30)[:, None, None]
+        shift = learned(scores, (0.1, 0.5, 0.9), stretch=stretch)
+        n = windows * 4 / stretch
+        for series in (0, 17, 29):
+            ratios = np.sort((scores[series] / shift.shift[:, 2]).ravel())
+            own = max(ratios[math.ceil((len(ratios) + 1) * 0.9) - 1], 0)
+            expected = 1 + n / (n + 20) * (own - 1)
+            assert factors_of(shift, [f"s{series}"])[0, 2] == pytest.approx(expected, rel=1e-6)
+
+
+def test_rows_count_once_and_missing_ones_not():
+    scores = np.abs(_random(43, 80, 4)) + 0.1
+    scores[70:] *= 5
+    ids, levels = ["a"] * 70 + ["b"] * 10, (0.1, 0.5, 0.9)
+    origins = np.append(np.arange(70), np.arange(10))
+    apart = ConformalShift.fit(scores, levels, cases=Cases(ids, origins * 4))
+    over = ConformalShift.fit(scores, levels, cases=Cases(ids, origins))
+    excess = factors_of(apart, ["b"])[0, 2] - 1, factors_of(over, ["b"])[0, 2] - 1
+    # The same scores of 40 distinct rows, or of thirteen.
+    assert excess[0] > 0.1 and excess[1] / excess[0] == pytest.approx((13 / 33) / (40 / 60), rel=1e-5)
+    scores[71] = NAN
+    gappy = ConformalShift.fit(scores, levels, cases=Cases(ids, origins * 4))
+    ratios = (scores[70:] / gappy.shift[:, 2]).ravel()
+    own = np.sort(ratios[~np.isnan(ratios)])[math.ceil(37 * 0.9) - 1]
+    assert factors_of(gappy, ["b"])[0, 2] == pytest.approx(1 + 36 / 56 * (own - 1), rel=1e-6)
+
+
+def test_few_scores_widen_and_never_narrow():
+    scores = np.random.default_rng(44).normal(size=(40, 3, 1))
+    scores[0], scores[1] = [[9.0], [-9.0], [8.0]], 0.001 * scores[1]
+    factors = factors_of(learned(scores), ["s0", "s1"])
+    assert factors[0, 0] > 1.1 and factors[0, 4] > 1.1
+    np.testing.assert_array_equal(factors[1], np.ones(5))
+
+
+@pytest.mark.parametrize("kind", ["point", "quantiles"])
+def test_own_widths_neither_cross_nor_move_the_median(kind):
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        noise = np.exp(2 * rng.normal(size=(6, 1, 1, 1)))
+        actual, base = rng.normal(size=(6, 20, 3, 2)) * noise, rng.normal(size=(6, 20, 3, 2, 5)) * 3
+        base = base if kind == "quantiles" else np.zeros_like(base)
+        whose = cases(6, 20, 3)
+        scores = conformal_scores(actual.reshape(-1, 3, 2), base.reshape(-1, 3, 2, 5), 1.0)
+        shift = ConformalShift.fit(scores, LEVELS, per_quantile=True, cases=whose)
+        names = [*(f"s{k}" for k in range(6)), "new"]
+        ahead = rng.normal(size=(7, 3, 2, 5))
+        got, pool = shift.apply(ahead, 2.0, names), shift.apply(ahead, 2.0)
+        assert np.isfinite(got).all() and (np.diff(got, axis=-1) >= 0).all()
+        np.testing.assert_array_equal(got[..., 2], ahead[..., 2])
+        np.testing.assert_array_equal(got[6], pool[6])
+        assert not np.allclose(got[:6], pool[:6])
+
+
+def test_levels_out_of_reach_stay_so_for_every_series():
+    shift = learned(_random(45, 4, 3, 2))  # 12 scores a step
+    got = shift.apply_point(np.zeros((4, 2)), 1.0, ["s0", "s1", "s2", "s3"])
+    assert np.isnan(got[..., [0, 4]]).all() and np.isfinite(got[..., 1:4]).all()
+    np.testing.assert_array_equal(factors_of(shift)[:, [0, 4]], np.ones((4, 2)))
+
+
+def test_relative_scores_are_judged_as_the_own_widths_are():
+    rng = np.random.default_rng(46)
+    noise = np.exp(rng.normal(size=(5, 1, 1)))
+    shift = learned(rng.normal(size=(5, 40, 2)) * noise, (0.1, 0.5, 0.9))
+    names = [f"s{k % 5}" for k in range(500)] + ["new"] * 100
+    actual = rng.normal(size=(600, 2)) * 2
+    got = shift.apply_point(np.zeros((600, 2)), 1.0, names)
+    below = shift.relative(conformal_scores(actual, np.zeros((600, 2))), names) <= shift.shift
+    np.testing.assert_array_equal(below, actual[..., None] <= got)
+    pooled = replace(shift, widths=None)
+    np.testing.assert_array_equal(pooled.relative(actual, names)[..., 0], actual)
+
+
+def test_the_pool_of_one_series_is_its_own():
+    one = Cases(["only"] * 40, np.arange(40))
+    assert ConformalShift.fit(_random(47, 40, 3), LEVELS, cases=one).widths is None
+    both = Cases(["a"] * 20 + ["b"] * 20, np.arange(40))
+    assert ConformalShift.fit(_random(47, 40, 3), (0.5,), cases=both).widths is None
+
+
+def test_a_distance_of_zero_is_no_unit():
+    scores = np.zeros((40, 2))
+    scores[:20] = _random(48, 20, 2)
+    shift = ConformalShift.fit(
+        scores, (0.3, 0.5, 0.7), cases=Cases(["busy"] * 20 + ["still"] * 20, np.arange(40))
+    )
+    assert (shift.shift[:, [0, 2]] == 0).any()
+    assert np.isfinite(factors_of(shift)).all() and (factors_of(shift) > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("season", "horizon", "stretch"), [(7, 14, 7), (1, 14, 14), (24, 12, 12), (12, 12, 12), (5, 1, 1)]
+)
+def test_a_stretch_is_a_season_or_a_shorter_horizon(season, horizon, stretch):
+    panel = panel_of(shops())
+    parts = [make_windows(panel, context=8, horizon=horizon, first=panel.ends - 20 - k) for k in (0, 9)]
+    found = cases_of(parts, season)
+    assert found.stretch == stretch
+    assert len(found.series) == len(found.origins) == sum(map(len, parts))
+    assert found.series[0] == "s0" and found.series[-1] == "s2"
+    np.testing.assert_array_equal(found.origins, np.concatenate([part.origins for part in parts]))
+
+
+def test_widths_that_do_not_fit_are_refused():
+    scores = np.ones((6, 2))
+    with pytest.raises(ParameterError, match="series of 5 windows"):
+        ConformalShift.fit(scores, (0.1, 0.5, 0.9), cases=Cases(["a"] * 5, np.arange(6)))
+    with pytest.raises(ParameterError, match=r"put 0\.5 among the quantiles"):
+        ConformalShift.fit(scores, (0.1, 0.9), cases=Cases(["a", "b"] * 3, np.arange(6)))
+    shift = learned(_random(49, 3, 20, 2))
+    with pytest.raises(ParameterError, match="series names 2 series"):
+        shift.apply_point(np.zeros((3, 2)), 1.0, ["s0", "s1"])
+    with pytest.raises(ParameterError, match="series names 2 series"):
+        shift.apply_point(np.zeros(2), 1.0, ["s0", "s1"])
 
 
 # ---- reliability --------------------------------------------------------------------------------

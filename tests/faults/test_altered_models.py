@@ -36,7 +36,7 @@ def forecaster():
     model = forecast.Forecaster(
         *(3, 6), time="t", id="id", target="y", known_future=["promo"], past_only=["visits"], static=["size"]
     )
-    return model.set_params(units=3, epochs=1, season=1, holdout=6).fit(table)
+    return model.set_params(model="rnn", preset="fast", units=3, epochs=1, season=1, holdout=6).fit(table)
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +200,9 @@ def mutations(document: dict, count: int, seed: int) -> list[tuple[tuple, object
     dice = random.Random(seed)
     ways = places(document)
     building = [
-        way for way in ways if way[0] in ("shapes", "setting", "contract", "encoder", "history", "shifts")
+        way
+        for way in ways
+        if way[0] in ("spec", "architecture", "extras", "setting", "contract", "encoder", "history", "shifts")
     ]
     return [(dice.choice(ways if i % 2 else building), dice.choice(ODD)) for i in range(count)]
 
@@ -230,15 +232,16 @@ def use(model: object) -> None:
 
 HUGE = {
     ("parameters", "units"): 4096,
-    ("parameters", "layers"): 16,
-    ("shapes", "context"): 1_000_000,
-    ("shapes", "horizon"): 100_000,
-    ("shapes", "static"): 2_000_000_000,
-    ("shapes", "known_future"): 10**9,
-    ("shapes", "past_only"): 10**9,
-    ("shapes", "targets"): 10**9,
-    ("shapes", "season"): 10**15,
-    ("shapes", "quantiles"): [i / 200_000 for i in range(1, 200_000)],
+    ("architecture", "options", "units"): 4096,
+    ("architecture", "options", "layers"): 16,
+    ("spec", "context"): 1_000_000,
+    ("spec", "horizon"): 100_000,
+    ("spec", "static"): 2_000_000_000,
+    ("spec", "known_future"): 10**9,
+    ("spec", "past_only"): 10**9,
+    ("spec", "targets"): 10**9,
+    ("spec", "season"): 10**15,
+    ("spec", "quantiles"): [i / 200_000 for i in range(1, 200_000)],
     ("setting", "horizon"): 10**9,
     ("setting", "context"): 10**12,
 }
@@ -261,8 +264,17 @@ def test_other_networks_and_kinds(saved, tmp_path):
         (("parameters", "units"), 4),
         (("parameters", "layers"), 2),
         (("parameters", "bidirectional"), True),
-        (("parameters", "skip"), False),
-        (("shapes", "quantiles"), [0.1, 0.5]),
+        (("spec", "skip"), False),
+        (("spec", "anchor"), "first"),
+        (("spec", "transform"), "log"),
+        (("spec", "calendar"), 2),
+        (("spec", "series"), 3),
+        (("architecture", "name"), "segment"),
+        (("architecture", "name"), "ensemble"),
+        (("architecture", "name"), "os.system"),
+        (("architecture", "options", "cell"), "lstm"),
+        (("architecture", "options", "attention"), "luong"),
+        (("spec", "quantiles"), [0.1, 0.5]),
         (("contract", "columns", "target"), ["y", "z"]),
         (("own_network",), True),
     ]:

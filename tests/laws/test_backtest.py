@@ -14,7 +14,16 @@ from forecast.data.panel import Panel
 from forecast.evaluation.baselines import BASELINES
 from tests.tables import COVARIATES, PLAIN, panel_of, shops
 
-SMALL = {"horizon": 3, "context": 8, "units": 4, "epochs": 2, "season": 7, "patience": 2}
+SMALL = {
+    "horizon": 3,
+    "context": 8,
+    "model": "rnn",
+    "preset": "fast",
+    "units": 4,
+    "epochs": 2,
+    "season": 7,
+    "patience": 2,
+}
 NETWORKS = {
     "gru": {"holdout": 0},
     "lstm-joint": {"cell": "lstm", "independent": False, "anchor": "mean"},

@@ -15,7 +15,7 @@ from forecast.training.fit import Listeners
 from tests.tables import COVARIATES, panel_of, shops
 
 SETTING = Setting(horizon=3, context=8, season=7, holdout=12, validation=14, short="error")
-OPTIONS = Options(model={"units": 4}, epochs=2)
+OPTIONS = Options(model="rnn", arguments={"units": 4}, preset="fast", epochs=2)
 
 
 def scrambled(panel: Panel, stop: np.ndarray, how: str) -> Panel:
@@ -67,7 +67,16 @@ def test_validation_targets_are_no_training_windows_future():
 
 def test_fit_on_a_cut_table_equals_fit_on_the_same_rows():
     table, cut = shops(), pd.Timestamp("2024-02-15")
-    options = {"horizon": 3, "context": 8, "units": 4, "epochs": 1, "season": 7, "holdout": 6}
+    options = {
+        "horizon": 3,
+        "context": 8,
+        "model": "rnn",
+        "preset": "fast",
+        "units": 4,
+        "epochs": 1,
+        "season": 7,
+        "holdout": 6,
+    }
     panel = panel_of(table).before(cut)
     one = forecast.Forecaster(**options).fit(panel.to_table())
     two = forecast.Forecaster(**options).fit(table[table["day"] < cut])

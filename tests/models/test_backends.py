@@ -22,8 +22,15 @@ def test_models_and_training_on_another_backend(backend):
         sys.executable,
         "-m",
         "pytest",
+        "tests/models/test_layers.py",
+        "tests/models/test_laws.py",
         "tests/models/test_rnn.py",
+        "tests/models/test_segment.py",
+        "tests/models/test_comparison.py",
         "tests/models/test_losses.py",
+        "tests/models/test_draws.py",
+        "tests/models/test_seq2seq.py",
+        "tests/models/test_autoregressive.py",
         "tests/training",
     ]
     found = subprocess.run(

@@ -18,7 +18,7 @@ from forecast.reporting.compose import report_page, write_report
 from tests.tables import shops, wavy
 
 ROLES = {"time": "day", "id": "shop", "target": "sold", "static": ("none",)}
-TINY = {"horizon": 4, "context": 7, "units": 2, "epochs": 1}
+TINY = {"horizon": 4, "context": 7, "model": "rnn", "preset": "fast", "units": 2, "epochs": 1}
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning"),
@@ -126,7 +126,7 @@ def test_choices_are_those_of_the_model(page, model):
     assert told["context"] == "7 rows seen"
     assert told["quantiles"].startswith("20 %, 80 %; calibrated")
     assert told["weights"] == f"{model.model_.count_params():,}"
-    assert told["network"] == "gru, 1 layer of 2 units"
+    assert told["network"] == "rnn (units 2), anchor last, context 7"
 
 
 def test_training_is_drawn_and_told(page, model):

@@ -11,7 +11,7 @@ import pytest
 from forecast.data.scale import error_scales
 from forecast.data.windows import Windows, make_windows
 from forecast.errors import TrainingDiverged
-from forecast.models import Shapes, build_rnn
+from forecast.models import Spec, build_rnn
 from forecast.models.losses import PinballLoss
 from forecast.training.fit import Listeners, Plan, Record, compile_model, joined, train, validation_loss
 from forecast.training.optimizer import GuardedAdam
@@ -31,7 +31,7 @@ def windows(frame=None) -> tuple[Windows, Windows]:
 
 
 def model(plan: Plan = PLAN, **options) -> keras.Model:
-    built = build_rnn(Shapes(context=8, horizon=3, quantiles=QUANTILES), units=4, **options)
+    built = build_rnn(Spec(context=8, horizon=3, quantiles=QUANTILES), units=4, **options)
     compile_model(built, PinballLoss(QUANTILES), plan)
     return built
 

@@ -16,7 +16,7 @@ from forecast.tuning.space import Range, check_space, command, draw, usual_space
 from tests.tables import panel_of, wavy
 
 SPACE = {"units": [2, 4], "cell": ["gru", "rnn"], "learning_rate": Range(1e-3, 1e-2, log=True)}
-QUICK = {"epochs": 1, "context": 8, "season": 7}
+QUICK = {"model": "rnn", "preset": "fast", "epochs": 1, "context": 8, "season": 7}
 SETTINGS = ["cell", "learning_rate", "units"]
 
 
@@ -54,7 +54,7 @@ def test_the_leaderboard(found):
     assert board["windows"].tolist() == [2, 1, 1, 1]
     assert board["MASE"].iloc[1:].is_monotonic_increasing
     default = board.set_index("trial").loc[0]
-    assert (default["units"], default["cell"]) == (64, "gru")
+    assert (default["units"], default["cell"]) == (None, "gru")
     assert found.settings["horizon"] == 3 and found.settings["epochs"] == 1
 
 
@@ -110,7 +110,9 @@ def test_a_search_goes_on_from_its_folder(found, tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_failed_trials_are_told_and_passed_over():
     board = search(
-        space={"context": [8, 79]}, options={"epochs": 1, "season": 7, "units": 2}, trials=4
+        space={"context": [8, 79]},
+        options={"model": "rnn", "preset": "fast", "epochs": 1, "season": 7, "units": 2},
+        trials=4,
     ).leaderboard
     failed = board[board["error"] != ""]
     assert (failed["context"] == 79).all() and len(failed) and failed["MASE"].isna().all()

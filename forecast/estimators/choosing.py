@@ -1,0 +1,270 @@
+"""Choose what the user left open about the network: architecture, scaling, members; on validation rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+
+from forecast.data.calendar import Calendar, make_calendar
+from forecast.data.lags import check_lags, choose_lags
+from forecast.data.panel import Panel
+from forecast.data.table import Choice
+from forecast.data.transforms import Candidate, choose_transform, wished_transform
+from forecast.errors import ParameterError
+from forecast.estimators.lessons import Lessons, learn_covariates
+from forecast.estimators.presets import PRESETS
+from forecast.estimators.recipe import (
+    AUTO_MODEL,
+    ENSEMBLE,
+    MANY,
+    Architecture,
+    Extras,
+    Options,
+    frozen_options,
+    make_plan,
+    members_of,
+    usual_model,
+)
+from forecast.estimators.setting import Setting
+from forecast.models.ensemble import member_spec
+from forecast.models.losses import loss_for, step_weights
+from forecast.models.registry import MODELS, options_of
+from forecast.models.spec import TRANSFORMS, Spec, check_word
+from forecast.training.fit import NOBODY, compile_model, train
+from forecast.training.predict import predict_windows
+
+# Steps of a trial of a scaling, and the windows and folds it is judged by.
+TRIAL_STEPS, TRIAL_WINDOWS, TRIAL_FOLDS = 150, 400, 4
+# Anchors tried with a transform, and without one.
+_ANCHORS = (("mean",), ("last", "mean", "period"))
+# Shorter contexts of an ensemble's members, as shares of the first one's, as far as a season fits.
+SHARES = (0.5, 0.25)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What will be built: the spec of the whole, the architecture, and what was chosen on the way."""
+
+    spec: Spec
+    architecture: Architecture
+    choices: tuple[Choice, ...] = ()
+
+
+def make_extras(panel: Panel, setting: Setting, options: Options) -> Extras:
+    """Work out calendar features, lags and embeddings from what was wished for."""
+    calendar: Calendar | None = None
+    if options.calendar or options.holidays:
+        calendar = make_calendar(panel.step, options.calendar or (), options.holidays)
+    lags = options.lags
+    if lags is True:
+        rows = int(np.median(panel.ends - panel.offsets[:-1]))
+        lags = choose_lags(panel.step, setting.season, setting.context, rows)
+    known = panel.ids if "series" in options.embed and panel.columns.id is not None else ()
+    return Extras(calendar, check_lags(lags), tuple(known), "categories" in options.embed)
+
+
+def tell_extras(extras: Extras) -> tuple[Choice, ...]:
+    """Say what windows hold beside the columns of the table; nothing of it is needed at prediction."""
+    told = []
+    if extras.calendar is not None:
+        holidays = f" of {extras.calendar.country}" if extras.calendar.country else ""
+        names = ", ".join(extras.calendar.features) + holidays
+        told.append(Choice("calendar", names, "--calendar, --holidays", "made from the times"))
+    if extras.lags:
+        told.append(
+            Choice("lags", ", ".join(map(str, extras.lags)) + " rows", "--lags", "made from the targets")
+        )
+    if extras.ids or extras.embedded:
+        what = [f"{len(extras.ids)} series"] * bool(extras.ids) + ["categories"] * extras.embedded
+        told.append(Choice("embedded", ", ".join(what), "--embed", "with a vector for those not known"))
+    return tuple(told)
+
+
+def choose_network(lessons: Lessons, options: Options) -> Chosen:
+    """Decide architecture, scaling and members.
+
+    Args:
+        lessons: Rows to learn from and to judge by; the choice between scalings is made on the latter.
+        options: What the user said.
+    """
+    setting = lessons.setting
+    name = options.model if options.builder is None else "own"
+    rows = int(np.median(lessons.turn - lessons.panel.offsets[:-1]))
+    choices = []
+    if name == AUTO_MODEL:
+        # Options that only a row-wise network has are a wish for it.
+        wished = set(options.arguments) <= set(options_of(MODELS["segment"]))
+        name = usual_model(setting, rows) if wished else "rnn"
+        choices.append(Choice("model", name, "--model", "what season, horizon and rows allow"))
+    arguments = dict(options.arguments)
+    if name == "autoregressive":
+        arguments["lags"] = lessons.extras.lags
+    architecture = Architecture(name, frozen_options(arguments))
+    base = _base(lessons, options)
+    scalings = _scalings(lessons, options)
+    several = options.members > 1
+    if len(scalings) > 1 and not several and PRESETS[options.preset].trials and lessons.validation:
+        scalings, told = _tried(lessons, options, architecture, base, scalings)
+        choices.append(told)
+    first = replace(base, **scalings[0])
+    if not several:
+        return Chosen(first, architecture, tuple(choices))
+    changes = members_of(options, {}, _alternatives(first, scalings[1:]))
+    members = [{"model": name, "spec": change, "options": architecture.options} for change in changes]
+    told = f"{len(members)}: " + "; ".join(_words(member_spec(first, member)) for member in members)
+    choices.append(Choice("members", told, "--ensemble", "scaling and context first, then seeds"))
+    return Chosen(first, Architecture(ENSEMBLE, {"members": members}), tuple(choices))
+
+
+def loss_of(options: Options, spec: Spec) -> Any:
+    """Return the loss that suits the head, weighted for the horizons it serves."""
+    kind = options.loss
+    if kind == "auto":
+        kind = "pinball" if spec.quantiles else "mae"
+        kind = kind if spec.head == "quantiles" else "likelihood"
+    steps = None
+    if options.horizons:
+        steps = step_weights(options.horizons, spec.horizon)
+    return loss_for(kind, quantiles=spec.quantiles, head=spec.head, steps=steps)
+
+
+def _base(lessons: Lessons, options: Options) -> Spec:
+    """Return the spec without what is tried out."""
+    panel, setting = lessons.panel, lessons.setting
+    columns = panel.columns
+    past = np.arange(panel.rows) < np.repeat(panel.ends, panel.lengths)
+    tried = ("anchor", "transform", "positive", "head")
+    given = {k: v for k, v in options.spec.items() if v is not None and k not in tried}
+    given.setdefault("skip", True if len(panel) >= MANY else None)
+    return Spec(
+        context=setting.context,
+        horizon=setting.horizon,
+        targets=len(columns.target),
+        known_future=len(columns.known_future),
+        past_only=len(columns.past_only),
+        quantiles=options.quantiles,
+        season=setting.season,
+        period=setting.period,
+        padded=setting.short == "pad",
+        missing=bool((np.isnan(panel.targets).any(axis=1) & past).any()),
+        seed=options.seed,
+        **lessons.extras.sizes(lessons.encoder),
+        **given,
+    )
+
+
+def _scalings(lessons: Lessons, options: Options) -> list[dict[str, Any]]:
+    """List anchors and transforms that suit the values and were not ruled out, the usual one first."""
+    setting = lessons.setting
+    anchor, kind = options.spec.get("anchor", "auto"), options.spec.get("transform", "auto")
+    if options.head != "quantiles" and kind == "auto":
+        kind = "log" if options.head == "lognormal" else "none"
+    found = choose_transform(lessons.panel, lessons.turn)
+    candidates = list(found.candidates)
+    if kind != "auto":
+        candidates = [
+            wished_transform(check_word("transform", kind, TRANSFORMS), lessons.panel, lessons.turn)
+        ]
+    if options.head == "negative_binomial" and not found.positive:
+        raise ParameterError(
+            "head='negative_binomial' is for counts, and there are values below zero. Pass head='student'."
+        )
+    positive = options.spec.get("positive")
+    positive = found.positive if positive is None else bool(positive)
+    scalings = []
+    for candidate in candidates[:2]:
+        anchors = [anchor] if anchor != "auto" else _ANCHORS[candidate.kind == "none"]
+        for one in anchors:
+            if one != "period" or anchor == "period" or 1 < setting.period <= setting.context // 2:
+                scalings.append(_scaling(one, candidate, positive) | {"head": options.head})
+    return scalings
+
+
+def _scaling(anchor: str, candidate: Candidate, positive: bool) -> dict[str, Any]:
+    by = candidate.by
+    return {"anchor": anchor, "transform": candidate.kind, "transform_by": by, "positive": positive}
+
+
+def _alternatives(first: Spec, scalings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """List what further members of an ensemble change: another scaling, a shorter context, then both."""
+    contexts = []
+    for share in SHARES:
+        context = int(first.context * share)
+        context -= context % first.season
+        if context >= max(first.season, 8):
+            contexts.append({"context": context})
+    both = [scaling | context for scaling, context in zip(scalings, contexts, strict=False)]
+    mixed = [one for pair in zip_longest(scalings, contexts) for one in pair if one is not None]
+    return mixed + both
+
+
+def _tried(
+    lessons: Lessons,
+    options: Options,
+    architecture: Architecture,
+    base: Spec,
+    scalings: list[dict[str, Any]],
+) -> tuple[list[dict[str, Any]], Choice]:
+    """Train each scaling for a few steps; the usual one stands unless another is better on the validation folds.
+
+    Returns:
+        The scalings with the chosen one first, and what was decided.
+    """
+    errors = np.array([_trial(lessons, options, architecture, replace(base, **one)) for one in scalings])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = np.log(errors / errors[0])
+    mean = np.nanmean(ratios, axis=1)
+    folds = np.sqrt(max(errors.shape[1], 1))
+    spread = np.nanstd(ratios, axis=1, ddof=1) / folds if errors.shape[1] > 1 else np.zeros(len(scalings))
+    better = np.where(mean + spread < 0, mean, np.inf)
+    better[0] = 0.0
+    best = int(better.argmin())
+    told = ", ".join(
+        f"{_words(replace(base, **one))} {np.nanmean(row):.3f}"
+        for one, row in zip(scalings, errors, strict=True)
+    )
+    choice = Choice(
+        "scaling",
+        _words(replace(base, **scalings[best])),
+        "--anchor, --transform",
+        f"MASE on validation rows: {told}",
+    )
+    return [scalings[best], *scalings[:best], *scalings[best + 1 :]], choice
+
+
+def _trial(lessons: Lessons, options: Options, architecture: Architecture, spec: Spec) -> np.ndarray:
+    """Train a network of a spec for a few steps; return its scaled error on each validation fold."""
+    few = replace(
+        options,
+        steps=min(options.steps or TRIAL_STEPS, TRIAL_STEPS),
+        epochs=None,
+        optimizer=None,
+        budget=None,
+    )
+    teaching, judging = lessons.teaching(spec), lessons.judging(spec)
+    assert judging is not None
+    judging = judging.thin(TRIAL_WINDOWS)
+    model = architecture.build(spec, options.builder)
+    plan = make_plan(len(teaching), few, spec, len(lessons.panel))
+    compile_model(model, loss_of(options, spec), plan)
+    learn_covariates(model, lessons.panel, lessons.turn)
+    train(model, teaching, None, plan, listeners=NOBODY)
+    forecast = predict_windows(model, judging)
+    forecast = forecast[..., spec.middle] if spec.quantiles else forecast
+    error = (
+        np.abs(judging.actual(np.arange(len(judging))) - forecast)
+        / judging.scales[judging.series][:, None, :]
+    )
+    folds = np.array_split(
+        np.argsort(judging.origins - lessons.panel.offsets[judging.series], kind="stable"), TRIAL_FOLDS
+    )
+    return np.array([np.nanmean(error[fold]) if len(fold) else np.nan for fold in folds])
+
+
+def _words(spec: Spec) -> str:
+    """Say how a network scales, in few words."""
+    scale = spec.anchor if spec.transform == "none" else f"{spec.anchor} of {spec.transform}"
+    return f"{scale}, {spec.context} rows"

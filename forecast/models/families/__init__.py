@@ -1,0 +1,1 @@
+"""One distribution a file: how free numbers become its parameters, and its scores."""

@@ -1,0 +1,157 @@
+"""What is chosen about the network, and on which rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import forecast
+from forecast.data.encoding import fit_static
+from forecast.errors import ParameterError
+from forecast.estimators.choosing import choose_network, make_extras
+from forecast.estimators.lessons import Lessons
+from forecast.estimators.recipe import Options, make_plan, members_of, usual_model
+from forecast.estimators.setting import Setting
+from forecast.models import MODELS, Spec
+from tests.tables import PLAIN, panel_of, shops
+
+SETTING = Setting(horizon=7, context=28, season=7, holdout=0, validation=20, short="error", period=7)
+
+
+def growing(rows: int = 200) -> pd.DataFrame:
+    """A season of 7 whose swing grows with its level, over a factor of fifty."""
+    t = np.arange(rows)
+    noise = np.random.default_rng(0).normal(size=rows)
+    sold = np.exp(4 * t / rows + 0.5 * np.sin(2 * np.pi * t / 7) + 0.05 * noise)
+    return pd.DataFrame({"shop": "a", "day": pd.date_range("2024-01-01", periods=rows), "sold": sold})
+
+
+def lessons(table: pd.DataFrame, options: Options, setting: Setting = SETTING) -> Lessons:
+    panel = panel_of(table)
+    extras = make_extras(panel, setting, options)
+    return Lessons(panel, setting, panel.ends, setting.validation, fit_static(panel.static), extras)
+
+
+def test_a_logarithm_is_chosen_where_swings_grow_with_the_level():
+    options = Options(model="segment", arguments={"units": 16})
+    chosen = choose_network(lessons(growing(), options), options)
+    assert chosen.spec.transform == "log" and chosen.spec.positive
+    (told,) = chosen.choices
+    assert told.what == "scaling" and "MASE on validation rows" in told.why and "of log" in told.value
+
+
+def test_the_choice_sees_nothing_behind_the_end_of_its_rows():
+    options = Options(model="segment", arguments={"units": 4}, steps=20)
+    table = growing()
+    panel = panel_of(table)
+    stop = panel.ends - 30
+    found = []
+    for factor in (1.0, -100.0):
+        changed = table.assign(
+            sold=np.where(np.arange(len(table)) < stop[0], table["sold"], factor * table["sold"])
+        )
+        own = panel_of(changed)
+        extras = make_extras(own, SETTING, options)
+        taught = Lessons(own, SETTING, stop, SETTING.validation, fit_static(own.static), extras)
+        found.append(choose_network(taught, options))
+    assert found[0].spec == found[1].spec and found[0].choices == found[1].choices
+
+
+def test_what_the_user_says_is_not_tried():
+    options = Options(spec={"anchor": "season", "transform": "none"}, model="segment")
+    chosen = choose_network(lessons(growing(), options), options)
+    assert (chosen.spec.anchor, chosen.spec.transform, chosen.choices) == ("season", "none", ())
+
+
+def test_fast_takes_the_usual_scaling_untried():
+    options = Options(preset="fast")
+    chosen = choose_network(lessons(growing(), options), options)
+    assert chosen.spec.anchor == "last" and [choice.what for choice in chosen.choices] == ["model"]
+
+
+def test_members_of_an_ensemble_differ_in_scaling_first_then_context_then_seed():
+    options = Options(model="segment", ensemble=6)
+    chosen = choose_network(lessons(growing(), options), options)
+    members = chosen.architecture.options["members"]
+    assert len(members) == 6 and len({str(member["spec"]) for member in members}) == 6
+    assert members[1]["spec"]["anchor"] == "mean" and members[2]["spec"]["context"] == 14
+    assert [member["spec"]["seed"] for member in members] == list(range(6))
+    assert chosen.spec.context == max(spec.context for spec in chosen.architecture.specs(chosen.spec))
+
+
+def test_changes_are_repeated_with_other_seeds_where_there_are_no_more():
+    changes = members_of(Options(ensemble=3, seed=5), {}, [])
+    assert changes == [{"seed": 5}, {"seed": 6}, {"seed": 7}]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "model"),
+    [({}, "segment"), ({"units": 8}, "segment"), ({"layers": 2}, "rnn"), ({"bidirectional": True}, "rnn")],
+)
+def test_auto_takes_the_network_that_has_the_options_asked_for(arguments, model):
+    options = Options(arguments=arguments, preset="fast")
+    assert choose_network(lessons(growing(), options), options).architecture.name == model
+
+
+def test_auto_leaves_short_series_to_the_plain_network():
+    assert usual_model(SETTING, rows=200) == "segment"
+    assert usual_model(SETTING, rows=50) == "rnn"
+
+
+def test_an_option_that_the_network_lacks_is_refused_with_those_it_has():
+    with pytest.raises(ParameterError, match="segment network has no option 'layers'; it has segment"):
+        forecast.Forecaster(horizon=7, model="segment", layers=2, **PLAIN).fit(shops())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"model": "segmnt"}, "model must be one of auto, "),
+        ({"preset": "slow"}, "preset must be one of fast, good, best"),
+        ({"sampling": "days"}, "sampling must be one of rows, series"),
+        ({"steps": 10, "epochs": 2}, "Both steps and epochs"),
+        ({"embed": ("shops",)}, "embed may hold"),
+        ({"averaging": 1.0}, "averaging must lie between"),
+        ({"head": "normal", "loss": "mae"}, "takes likelihood or crps"),
+        ({"loss": "crps"}, "needs a distribution"),
+        ({"loss": "mse"}, "point loss"),
+        ({"head": "gauss"}, "head must be one of"),
+        ({"transform": "root"}, "transform"),
+        ({"anchor": "first"}, "anchor must be one of"),
+    ],
+)
+def test_refusals(wrong, words):
+    with pytest.raises(ParameterError, match=words):
+        forecast.Forecaster(**({"horizon": 3, "context": 8, "preset": "fast"} | wrong | PLAIN)).fit(shops())
+
+
+def test_a_transform_that_the_values_do_not_allow_is_refused_with_the_reason():
+    table = shops().assign(sold=lambda t: t["sold"] - 20)
+    with pytest.raises(ParameterError, match="transform='log' needs values above zero; 'sold' has -"):
+        forecast.Forecaster(horizon=3, context=8, transform="log", **PLAIN).fit(table)
+
+
+def test_many_series_are_drawn_equally_often_and_get_a_skip():
+    options = Options(preset="fast")
+    chosen = choose_network(lessons(shops(series=20, rows=160), options), options)
+    assert chosen.spec.skip is True
+    assert make_plan(1_000, options, chosen.spec, series=20).by_series
+    assert not make_plan(1_000, options, chosen.spec, series=19).by_series
+
+
+def test_steps_grow_with_the_windows_within_the_bounds_of_the_preset():
+    spec = Spec(context=24, horizon=6)
+    totals = {name: [make_plan(n, Options(preset=name), spec).total for n in (50, 20_000, 10**7)] for name in
+              ("fast", "good", "best")}  # fmt: skip
+    assert totals == {"fast": [200, 200, 500], "good": [300, 300, 1_500], "best": [600, 600, 4_000]}
+    assert make_plan(10**6, Options(preset="best"), spec).averaging == 0.995
+    assert make_plan(50, Options(steps=7), spec).total == 7
+
+
+def test_architectures_of_the_command_line_are_those_there_are():
+    from forecast.backtesting.names import ARCHITECTURES
+    from forecast.cli import training_options
+
+    assert set(training_options.ARCHITECTURES) == set(MODELS)
+    assert set(ARCHITECTURES) == set(MODELS) - {"rnn"}
