@@ -21,7 +21,7 @@ def test_there_are_two_commands_for_a_fresh_machine():
     for command in commands().values():
         assert command.startswith("python3 -m venv .venv && . .venv/bin/activate && pip install ")
     assert commands()["main job"].endswith("&& forecast fit datasets/air_passengers.csv")
-    assert commands()["tests"].endswith("&& python -m pytest")
+    assert commands()["tests"].endswith("&& python -m pytest -n 2 --dist loadfile")
 
 
 def test_ci_reads_and_runs_those_very_commands():

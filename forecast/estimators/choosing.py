@@ -37,7 +37,7 @@ from forecast.training.fit import NOBODY, compile_model, train
 from forecast.training.predict import predict_windows
 
 # Steps of a trial of a scaling, and the windows and folds it is judged by.
-TRIAL_STEPS, TRIAL_WINDOWS, TRIAL_FOLDS = 150, 400, 4
+TRIAL_STEPS, TRIAL_WINDOWS, TRIAL_FOLDS = 100, 400, 4
 # Anchors tried with a transform, and without one.
 _ANCHORS = (("mean",), ("last", "mean", "period"))
 # Shorter contexts of an ensemble's members, as shares of the first one's, as far as a season fits.
@@ -178,7 +178,11 @@ def _scalings(lessons: Lessons, options: Options) -> list[dict[str, Any]]:
     for candidate in candidates[:2]:
         anchors = [anchor] if anchor != "auto" else _ANCHORS[candidate.kind == "none"]
         for one in anchors:
-            if one != "period" or anchor == "period" or 1 < setting.period <= setting.context // 2:
+            if (
+                one != "period"
+                or anchor == "period"
+                or setting.season < setting.period <= setting.context // 2
+            ):
                 scalings.append(_scaling(one, candidate, positive) | {"head": options.head})
     return scalings
 

@@ -17,9 +17,9 @@ from forecast.data.table import Choice
 from forecast.data.windows import Windows, make_windows
 from forecast.estimators.choosing import choose_network, loss_of, make_extras, tell_extras
 from forecast.estimators.lessons import Lessons, learn_covariates
+from forecast.estimators.outputs import as_levels
 from forecast.estimators.recipe import Architecture, Extras, Options, make_plan, with_budget
 from forecast.estimators.setting import Setting
-from forecast.evaluation.distributions import mean_of, quantiles_of
 from forecast.evaluation.intervals import ConformalShift, conformal_scores
 from forecast.evaluation.widths import cases_of, series_of
 from forecast.models.forms import forms_of
@@ -187,12 +187,7 @@ def raw_quantiles(model: keras.Model, windows: Windows, spec: Spec) -> np.ndarra
 
     Parameters of a distribution become its quantiles, or its mean where no level was asked for.
     """
-    raw = predict_windows(model, windows)
-    if spec.head != "quantiles" and not forms_of(model).quantiles:
-        if not spec.quantiles:
-            return _floored(mean_of(spec.head, raw)[..., None], spec)
-        return _floored(quantiles_of(spec.head, raw, spec.quantiles), spec)
-    return raw if spec.quantiles else raw[..., None]
+    return _floored(as_levels(model, spec, predict_windows(model, windows)), spec)
 
 
 def _floored(values: np.ndarray, spec: Spec) -> np.ndarray:

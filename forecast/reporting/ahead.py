@@ -89,8 +89,10 @@ def _drawn(material: Material, panel: Panel, table: pd.DataFrame, i: int, target
 
 
 def _figures(table: pd.DataFrame) -> Grid:
-    words = [str(name) for name in table.columns[: list(table.columns).index("forecast")]]
-    numbers = [name for name in table.columns if name not in words]
+    behind = list(table.columns)[list(table.columns).index("forecast") :]
+    # What a forecast stands on ("source") is told in words too.
+    numbers = [name for name in behind if pd.api.types.is_numeric_dtype(table[name])]
+    words = [str(name) for name in table.columns if name not in numbers]
     rows = [
         [*(moment(row[name]) for name in words), *(number(row[name]) for name in numbers)]
         for row in table.head(MOST_ROWS).to_dict("records")

@@ -23,9 +23,9 @@ from forecast.data.table import read_table
 from forecast.data.windows import make_windows
 from forecast.errors import ForecastWarning, ParameterError
 from forecast.evaluation.comparison import NETWORK, compare, set_beside
-from tests.tables import COVARIATES, PLAIN, panel_of, shops, wavy
+from tests.tables import COVARIATES, PLAIN, SMALL_NETWORK, panel_of, shops, wavy
 
-SMALL = {"horizon": 3, "context": 8, "model": "rnn", "preset": "fast", "units": 4, "epochs": 1, "season": 7}
+SMALL = SMALL_NETWORK | {"epochs": 1}
 
 
 def judged(width: float, *, rows: int = 600, horizon: int = 4, seed: int = 0) -> Judgement:

@@ -14,21 +14,12 @@ from forecast.evaluation.baselines import BASELINES
 from forecast.models.frame import HorizonHead, finish, prepare
 from tests.auditing import defects
 from tests.tables import COVARIATES as ROLES_WITH_COVARIATES
-from tests.tables import PLAIN, shops, wavy
+from tests.tables import PLAIN, SMALL_NETWORK, shops, wavy
 
 pytestmark = pytest.mark.slow
 
 SERIES = (wavy(260) - 17) / 4
-SMALL = {
-    "horizon": 3,
-    "context": 8,
-    "model": "rnn",
-    "preset": "fast",
-    "units": 4,
-    "epochs": 1,
-    "season": 7,
-    "holdout": 0,
-}
+SMALL = SMALL_NETWORK | {"epochs": 1, "holdout": 0}
 
 
 def newest(model, values=SERIES, **more):

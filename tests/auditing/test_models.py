@@ -11,21 +11,12 @@ from forecast.auditing.invariance import BATCHES, PADDING
 from forecast.auditing.persistence import PERSISTENCE
 from forecast.auditing.rivals import BASELINES_CHECK
 from tests.auditing import defects
-from tests.tables import PLAIN, shops, wavy
+from tests.tables import PLAIN, SMALL_NETWORK, shops, wavy
 
 pytestmark = pytest.mark.slow
 
 SERIES = (wavy(260) - 17) / 4
-SMALL = {
-    "horizon": 3,
-    "context": 8,
-    "model": "rnn",
-    "preset": "fast",
-    "units": 4,
-    "epochs": 1,
-    "season": 7,
-    "holdout": 0,
-}
+SMALL = SMALL_NETWORK | {"epochs": 1, "holdout": 0}
 
 
 def walk(rows: int, seed: int) -> np.ndarray:

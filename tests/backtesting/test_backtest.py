@@ -10,18 +10,9 @@ from joblib import parallel_config
 import forecast
 from forecast.backtesting import running
 from forecast.errors import ForecastWarning, InputError, ParameterError
-from tests.tables import PLAIN, panel_of, shops, wavy
+from tests.tables import PLAIN, SMALL_NETWORK, panel_of, shops, wavy
 
-TINY = {
-    "horizon": 3,
-    "context": 8,
-    "model": "rnn",
-    "preset": "fast",
-    "units": 4,
-    "epochs": 1,
-    "season": 7,
-    "holdout": 0,
-}
+TINY = SMALL_NETWORK | {"epochs": 1, "holdout": 0}
 ROLES = {"time": "day", "id": "shop", "target": "sold"}
 
 

@@ -12,29 +12,14 @@ import time
 import pandas as pd
 import pytest
 
-QUICK = [
-    "--model",
-    "rnn",
-    "--preset",
-    "fast",
-    "--epochs",
-    "1",
-    "--units",
-    "4",
-    "--horizon",
-    "3",
-    "--context",
-    "6",
-    "--season",
-    "12",
-]
-
 
 @pytest.fixture(scope="module")
-def tested(tmp_path_factory, run, datasets):
+def tested(tmp_path_factory, run, datasets, tiny):
     folder = tmp_path_factory.mktemp("backtest")
     methods = ["--methods", "gru,theta", "--seeds", "2", "--windows", "3"]
-    result = run("backtest", datasets / "air_passengers.csv", *methods, *QUICK, folder=folder)
+    result = run(
+        "backtest", datasets / "air_passengers.csv", *methods, *tiny, "--season", "12", folder=folder
+    )
     assert result.code == 0, result.err
     return folder, result
 
@@ -92,9 +77,9 @@ def test_it_does_not_replace_files_unless_told(tested, run, datasets):
 
 
 @pytest.mark.slow
-def test_an_interrupted_command_goes_on(datasets, child_environment, tmp_path):
+def test_an_interrupted_command_goes_on(datasets, child_environment, tmp_path, tiny):
     words = [sys.executable, "-m", "forecast", "backtest", str(datasets / "air_passengers.csv"), "--windows", "8",
-             "--methods", "gru", *QUICK, "--units", "32"]  # fmt: skip
+             "--methods", "gru", *tiny, "--season", "12", "--units", "32"]  # fmt: skip
     child = subprocess.Popen(words, cwd=tmp_path, env=child_environment(), stderr=subprocess.PIPE, text=True)
     parts = tmp_path / "air_passengers.backtest.parts"
     until = time.monotonic() + 120

@@ -15,9 +15,9 @@ import forecast
 from forecast.errors import ForecastWarning, InputError, ParameterError
 from forecast.evaluation.intervals import smallest_n
 from forecast.models import Spec
-from tests.tables import COVARIATES, PLAIN, shops, wavy
+from tests.tables import COVARIATES, PLAIN, SMALL_NETWORK, shops, wavy
 
-SMALL = {"horizon": 3, "context": 8, "model": "rnn", "preset": "fast", "units": 4, "epochs": 2, "season": 7}
+SMALL = SMALL_NETWORK | {"epochs": 2}
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ import pytest
 
 import forecast
 from forecast.errors import ForecastWarning, InputError, ParameterError
-from tests.tables import PLAIN, shops, wavy
+from tests.tables import PLAIN, SMALL_NETWORK, shops, wavy
 
-SMALL = {"horizon": 3, "context": 8, "model": "rnn", "preset": "fast", "units": 4, "epochs": 2, "season": 7}
+SMALL = SMALL_NETWORK | {"epochs": 2}
 BASELINE = {"time": "day", "id": "shop", "target": "sold", "season": 7}
 
 

@@ -15,9 +15,9 @@ from forecast.data.table import read_table
 from forecast.errors import InputError
 from forecast.estimators.joining import continued
 from forecast.estimators.updating import adaptations, find_news, updated
-from tests.tables import COVARIATES, PLAIN, panel_of, shops
+from tests.tables import COVARIATES, PLAIN, SMALL_NETWORK, panel_of, shops
 
-SMALL = {"horizon": 3, "context": 8, "model": "rnn", "preset": "fast", "units": 4, "epochs": 2, "season": 7}
+SMALL = SMALL_NETWORK | {"epochs": 2}
 BASELINE = {"time": "day", "id": "shop", "target": "sold", "season": 7}
 
 

@@ -9,7 +9,7 @@ import pytest
 import forecast
 from forecast.errors import ForecastWarning, ParameterError
 from forecast.evaluation.blending import blended, greedy_weights
-from tests.tables import PLAIN, shops
+from tests.tables import PLAIN, SMALL_NETWORK, shops
 
 
 @pytest.mark.parametrize("seed", range(50))
@@ -35,16 +35,7 @@ def test_missing_actuals_are_left_out_and_methods_with_gaps_passed_over():
 
 @pytest.fixture(scope="module")
 def mixed():
-    options = PLAIN | {
-        "horizon": 3,
-        "context": 8,
-        "model": "rnn",
-        "preset": "fast",
-        "units": 4,
-        "epochs": 2,
-        "season": 7,
-        "holdout": 15,
-    }
+    options = PLAIN | SMALL_NETWORK | {"epochs": 2, "holdout": 15}
     return forecast.Forecaster(**options, method="auto").fit(shops())
 
 
@@ -68,16 +59,7 @@ def test_it_stands_in_the_comparison_and_survives_the_file(mixed, tmp_path):
 
 
 def test_it_needs_held_out_rows():
-    options = PLAIN | {
-        "horizon": 3,
-        "context": 8,
-        "model": "rnn",
-        "preset": "fast",
-        "units": 4,
-        "epochs": 1,
-        "season": 7,
-        "holdout": 0,
-    }
+    options = PLAIN | SMALL_NETWORK | {"epochs": 1, "holdout": 0}
     model = forecast.Forecaster(**options, method="auto").fit(shops())
     with pytest.raises(ParameterError, match="method='auto' needs a comparison"):
         model.predict()

@@ -12,18 +12,9 @@ import forecast
 from forecast.backtesting.methods import ALWAYS
 from forecast.data.panel import Panel
 from forecast.evaluation.baselines import BASELINES
-from tests.tables import COVARIATES, PLAIN, panel_of, shops
+from tests.tables import COVARIATES, PLAIN, SMALL_NETWORK, panel_of, shops
 
-SMALL = {
-    "horizon": 3,
-    "context": 8,
-    "model": "rnn",
-    "preset": "fast",
-    "units": 4,
-    "epochs": 2,
-    "season": 7,
-    "patience": 2,
-}
+SMALL = SMALL_NETWORK | {"epochs": 2, "patience": 2}
 NETWORKS = {
     "gru": {"holdout": 0},
     "lstm-joint": {"cell": "lstm", "independent": False, "anchor": "mean"},

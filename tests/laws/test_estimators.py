@@ -13,19 +13,9 @@ import pytest
 import forecast
 from forecast.errors import ForecastWarning
 from forecast.evaluation.baselines import BASELINES
-from tests.tables import COVARIATES, PLAIN, shops
+from tests.tables import COVARIATES, PLAIN, SMALL_NETWORK, shops
 
-SMALL = {
-    "horizon": 3,
-    "context": 8,
-    "model": "rnn",
-    "preset": "fast",
-    "units": 4,
-    "epochs": 2,
-    "season": 7,
-    "holdout": 0,
-    "patience": 2,
-}
+SMALL = SMALL_NETWORK | {"epochs": 2, "holdout": 0, "patience": 2}
 NETWORKS: dict[str, dict[str, Any]] = {
     "gru": {"cell": "gru"},
     "lstm-bidirectional": {"cell": "lstm", "bidirectional": True},

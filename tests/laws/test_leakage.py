@@ -12,7 +12,7 @@ from forecast.estimators.fitting import hold_trial
 from forecast.estimators.network import Options, calibrated, fit_network
 from forecast.estimators.setting import Setting
 from forecast.training.fit import Listeners
-from tests.tables import COVARIATES, panel_of, shops
+from tests.tables import COVARIATES, SMALL_NETWORK, panel_of, shops
 
 SETTING = Setting(horizon=3, context=8, season=7, holdout=12, validation=14, short="error")
 OPTIONS = Options(model="rnn", arguments={"units": 4}, preset="fast", epochs=2)
@@ -67,16 +67,7 @@ def test_validation_targets_are_no_training_windows_future():
 
 def test_fit_on_a_cut_table_equals_fit_on_the_same_rows():
     table, cut = shops(), pd.Timestamp("2024-02-15")
-    options = {
-        "horizon": 3,
-        "context": 8,
-        "model": "rnn",
-        "preset": "fast",
-        "units": 4,
-        "epochs": 1,
-        "season": 7,
-        "holdout": 6,
-    }
+    options = SMALL_NETWORK | {"epochs": 1, "holdout": 6}
     panel = panel_of(table).before(cut)
     one = forecast.Forecaster(**options).fit(panel.to_table())
     two = forecast.Forecaster(**options).fit(table[table["day"] < cut])

@@ -10,7 +10,7 @@ import pytest
 from keras import ops
 
 from forecast.errors import ParameterError
-from forecast.evaluation import distributions, metrics
+from forecast.evaluation import metrics
 from forecast.models.distributions import DISTRIBUTIONS, DistributionHead
 from forecast.models.layers import wide
 from forecast.models.losses import (
@@ -22,6 +22,7 @@ from forecast.models.losses import (
     loss_for,
     step_weights,
 )
+from tests import probabilities
 from tests.models.differentiating import value_and_gradient
 
 
@@ -159,7 +160,7 @@ def parameters_of(name: str, batch: int) -> tuple[np.ndarray, np.ndarray]:
         "mixture": [0.2, 0.5, 0.3, 1.0, 4.0, 9.0, 0.5, 1.0, 2.0],
     }[name]
     parameters = np.tile(example, (batch, 2, 1, 1))
-    return parameters, distributions.draw(name, parameters, size=1, seed=3)[..., 0]
+    return parameters, probabilities.draw(name, parameters, seed=3)
 
 
 EACH = list(itertools.product(DISTRIBUTIONS, DISTRIBUTION_LOSSES))

@@ -9,11 +9,12 @@ import pytest
 from forecast.errors import ParameterError
 from forecast.models import Spec, build_rnn
 from forecast.models.decoding import Feeding, Newest
-from forecast.models.dtypes import wide
 from forecast.models.forms import forms_of
 from forecast.models.schedules import SCHEDULES, scheduled
 from forecast.models.seq2seq import attention_of, build_seq2seq, exposure_bias
-from tests.models.windowing import PLAIN, QUANTILES, RICH, batch, names, randomise, run, slowly
+from tests.models import laws
+from tests.models.laws import randomised, run
+from tests.models.windowing import PLAIN, QUANTILES, RICH, batch, names, slowly
 
 BUILDS = [
     {"cell": "gru"},
@@ -32,7 +33,7 @@ def parted(build: dict, **spec) -> tuple[Spec, dict]:
 
 def make(build: dict, seed: int = 0, **spec) -> keras.Model:
     chosen, options = parted(build, **spec)
-    return randomise(build_seq2seq(chosen, units=5, **options), seed)
+    return randomised(build_seq2seq(chosen, units=5, **options), seed)
 
 
 def pinball(actual, forecasts):
@@ -57,56 +58,14 @@ def model(build) -> keras.Model:
     return make(build)
 
 
-def test_every_step_sees_the_newest_observation(model):
-    inputs = batch()
-    before = run(model, inputs)
-    nudged = inputs["target"].copy()
-    nudged[:, -1, :] += 0.5
-    moved = np.abs(run(model, inputs | {"target": nudged}) - before)
-    assert moved.shape == (5, 4, 2, 3)
-    assert moved.min() > 1e-6
-
-
-def test_padding_is_never_read(model):
-    inputs = batch()
-    inputs["length"] = np.array([9, 6, 3, 1, 2], dtype="int32")
-    before = run(model, inputs)
-    filled = {k: v.copy() for k, v in inputs.items()}
-    for row, length in enumerate(inputs["length"]):
-        for name in ("target", "past_only"):
-            filled[name][row, length:] = 1e6
-        for name in ("known_future", "calendar", "lagged"):
-            filled[name][row, length:9] = 1e6
-    assert np.isfinite(before).all()
-    np.testing.assert_allclose(run(model, filled), before, rtol=0, atol=1e-6)
-
-
-def test_batch_size_changes_nothing(model):
-    inputs = batch(rows=7)
-    whole = run(model, inputs)
-    alone = np.concatenate([run(model, {k: v[i : i + 1] for k, v in inputs.items()}) for i in range(7)])
-    np.testing.assert_allclose(alone, whole, rtol=1e-6)
-
-
-def test_affine_input_gives_affine_output(model):
-    inputs = batch()
-    before = run(model, inputs)
-    # Without float64 (JAX by default) there is no room for a large level beside small changes.
-    shift, close = (1e9, 1e-4) if wide() == "float64" else (64.0, 1e-2)
-    moved = {name: 3.5 * inputs[name] + shift for name in ("target", "lagged")}
-    after = run(model, inputs | moved)
-    np.testing.assert_allclose(after - shift, 3.5 * before, rtol=close, atol=close)
-
-
-def test_quantiles_cannot_cross(build):
-    forecasts = run(make(build, seed=3), batch(rows=40, seed=2))
-    assert (np.diff(forecasts, axis=-1) >= 0).all()
-    assert np.ptp(forecasts) > 0
-
-
-def test_constant_window_gives_that_constant(model):
-    inputs = batch() | {"target": np.full((5, 9, 2), 0.1)}
-    np.testing.assert_allclose(run(model, inputs), 0.1, rtol=1e-15 if wide() == "float64" else 1e-6)
+def test_the_laws_of_every_network(build, model):
+    spec, _ = parted(build)
+    laws.check_newest_is_seen(model, spec)
+    laws.check_padding_is_never_read(model, spec)
+    laws.check_batch_size_changes_nothing(model, spec)
+    laws.check_affine(model, spec)
+    laws.check_quantiles_rise(model, spec)
+    laws.check_constant(model, spec)
 
 
 def test_missing_values_are_marked_not_read(model):

@@ -136,7 +136,7 @@ def test_training_is_drawn_and_told(page, model):
     assert losses.folded
     assert len(losses.rows) == len(model.history_)
     assert texts(page, "training").startswith(f"{len(model.history_)} epoch")
-    assert "held-out rows" in texts(page, "training")
+    assert "rows that were kept back" in texts(page, "training")
 
 
 # ---------------------------------------------------------------- forecast
@@ -155,6 +155,26 @@ def test_forecasts_are_those_of_the_model(page, judged, model, table):
             "sold, s1",
             "sold, s2",
         ]
+
+
+def test_forecasts_of_series_that_are_new_say_what_they_stand_on(model, table):
+    fresh = table[table["shop"] == "s1"].assign(shop="s9")
+    figures = blocks(report_page(model, pd.concat([table, fresh])), "forecast", Grid)[0]
+    assert figures.head == ("shop", "day", "source", "forecast", "q0.2", "q0.8")
+    assert figures.words == 3
+    assert {row[0]: row[2] for row in figures.rows} == dict.fromkeys(("s0", "s1", "s2"), "series") | {
+        "s9": "pool"
+    }
+
+
+def test_networks_of_an_ensemble_are_told_apart(table):
+    ensemble = TINY | {"ensemble": 2, "steps": 4, "epochs": None}
+    model = Forecaster(**ensemble, **ROLES, known_future=("none",), past_only=("none",)).fit(table)
+    told = texts(report_page(model), "training")
+    assert f"{len(model.history_)} epochs" in told
+    assert "those of 2 networks, trained one after the other" in told
+    assert "were kept:" not in told
+    assert facts(report_page(model), "choices")["network"].startswith("mean of 2: ")
 
 
 def test_known_rows_ahead_that_are_missing_are_asked_for(tmp_path):
