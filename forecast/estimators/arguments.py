@@ -45,7 +45,7 @@ TRAINING_ARGUMENTS = (
 )
 
 
-def wishes_of(estimator: Forecaster, *, arrays: bool) -> Wishes:
+def wishes_of(estimator: Forecaster, options: Options, *, arrays: bool) -> Wishes:
     """Return the sizes that the user fixed; arrays hold nothing out unless asked."""
     return Wishes(
         horizon=estimator.horizon,
@@ -53,10 +53,10 @@ def wishes_of(estimator: Forecaster, *, arrays: bool) -> Wishes:
         season=estimator.season,
         holdout=0 if arrays and estimator.holdout is None else estimator.holdout,
         short=estimator.short,
-        quantiles=_levels(estimator),
+        quantiles=options.quantiles,
         validation=estimator.validation,
-        model="own" if estimator.network is not None else estimator.model,
-        several=options_of(estimator).members > 1,
+        model=options.model if options.builder is None else "own",
+        several=options.members > 1,
     )
 
 

@@ -27,17 +27,20 @@ from forecast.estimators.recipe import (
     make_plan,
     members_of,
     usual_model,
+    with_budget,
 )
 from forecast.estimators.setting import Setting
 from forecast.models.ensemble import member_spec
 from forecast.models.losses import loss_for, step_weights
 from forecast.models.registry import MODELS, options_of
 from forecast.models.spec import TRANSFORMS, Spec, check_word
-from forecast.training.fit import NOBODY, compile_model, train
+from forecast.training.fit import NOBODY, Listeners, compile_model, train
 from forecast.training.predict import predict_windows
 
 # Steps of a trial of a scaling, and the windows and folds it is judged by.
 TRIAL_STEPS, TRIAL_WINDOWS, TRIAL_FOLDS = 100, 400, 4
+# Part of a time budget that all trials together may take.
+TRIAL_SHARE = 0.2
 # Anchors tried with a transform, and without one.
 _ANCHORS = (("mean",), ("last", "mean", "period"))
 # Shorter contexts of an ensemble's members, as shares of the first one's, as far as a season fits.
@@ -83,12 +86,13 @@ def tell_extras(extras: Extras) -> tuple[Choice, ...]:
     return tuple(told)
 
 
-def choose_network(lessons: Lessons, options: Options) -> Chosen:
+def choose_network(lessons: Lessons, options: Options, listeners: Listeners = NOBODY) -> Chosen:
     """Decide architecture, scaling and members.
 
     Args:
         lessons: Rows to learn from and to judge by; the choice between scalings is made on the latter.
-        options: What the user said.
+        options: What the user said; trials take a fifth of a time budget at most.
+        listeners: Asked whether to stop; a trial that is stopped is judged as it stands.
     """
     setting = lessons.setting
     name = options.model if options.builder is None else "own"
@@ -107,7 +111,9 @@ def choose_network(lessons: Lessons, options: Options) -> Chosen:
     scalings = _scalings(lessons, options)
     several = options.members > 1
     if len(scalings) > 1 and not several and PRESETS[options.preset].trials and lessons.validation:
-        scalings, told = _tried(lessons, options, architecture, base, scalings)
+        few = _few(options, len(scalings))
+        asked = Listeners(interrupted=listeners.interrupted)
+        scalings, told = _tried(lessons, few, architecture, (base, scalings), asked)
         choices.append(told)
     first = replace(base, **scalings[0])
     if not several:
@@ -209,15 +215,17 @@ def _tried(
     lessons: Lessons,
     options: Options,
     architecture: Architecture,
-    base: Spec,
-    scalings: list[dict[str, Any]],
+    candidates: tuple[Spec, list[dict[str, Any]]],
+    listeners: Listeners,
 ) -> tuple[list[dict[str, Any]], Choice]:
     """Train each scaling for a few steps; the usual one stands unless another is better on the validation folds.
 
     Returns:
         The scalings with the chosen one first, and what was decided.
     """
-    errors = np.array([_trial(lessons, options, architecture, replace(base, **one)) for one in scalings])
+    base, scalings = candidates
+    specs = [replace(base, **one) for one in scalings]
+    errors = np.array([_trial(lessons, options, architecture, spec, listeners) for spec in specs])
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = np.log(errors / errors[0])
     mean = np.nanmean(ratios, axis=1)
@@ -226,36 +234,34 @@ def _tried(
     better = np.where(mean + spread < 0, mean, np.inf)
     better[0] = 0.0
     best = int(better.argmin())
-    told = ", ".join(
-        f"{_words(replace(base, **one))} {np.nanmean(row):.3f}"
-        for one, row in zip(scalings, errors, strict=True)
-    )
+    told = ", ".join(f"{_words(spec)} {np.nanmean(row):.3f}" for spec, row in zip(specs, errors, strict=True))
     choice = Choice(
         "scaling",
-        _words(replace(base, **scalings[best])),
+        _words(specs[best]),
         "--anchor, --transform",
         f"MASE on validation rows: {told}",
     )
     return [scalings[best], *scalings[:best], *scalings[best + 1 :]], choice
 
 
-def _trial(lessons: Lessons, options: Options, architecture: Architecture, spec: Spec) -> np.ndarray:
+def _few(options: Options, trials: int) -> Options:
+    """Return the options of a trial: few steps, and its share of a budget."""
+    steps = min(options.steps or TRIAL_STEPS, TRIAL_STEPS)
+    return replace(with_budget(options, TRIAL_SHARE / trials), steps=steps, epochs=None, optimizer=None)
+
+
+def _trial(
+    lessons: Lessons, options: Options, architecture: Architecture, spec: Spec, listeners: Listeners
+) -> np.ndarray:
     """Train a network of a spec for a few steps; return its scaled error on each validation fold."""
-    few = replace(
-        options,
-        steps=min(options.steps or TRIAL_STEPS, TRIAL_STEPS),
-        epochs=None,
-        optimizer=None,
-        budget=None,
-    )
     teaching, judging = lessons.teaching(spec), lessons.judging(spec)
     assert judging is not None
     judging = judging.thin(TRIAL_WINDOWS)
     model = architecture.build(spec, options.builder)
-    plan = make_plan(len(teaching), few, spec, len(lessons.panel))
+    plan = make_plan(len(teaching), options, spec, len(lessons.panel))
     compile_model(model, loss_of(options, spec), plan)
     learn_covariates(model, lessons.panel, lessons.turn)
-    train(model, teaching, None, plan, listeners=NOBODY)
+    train(model, teaching, None, plan, listeners=listeners)
     forecast = predict_windows(model, judging)
     forecast = forecast[..., spec.middle] if spec.quantiles else forecast
     error = (

@@ -24,7 +24,8 @@ def learn(forecaster: Forecaster, X: Any, y: Any, listeners: Listeners) -> tuple
         What was learnt, and all choices.
     """
     panel, contract, choices = training_panel(forecaster, X, y)
-    options, wishes = options_of(forecaster), wishes_of(forecaster, arrays=y is not None)
+    options = options_of(forecaster)
+    wishes = wishes_of(forecaster, options, arrays=y is not None)
     line = ProgressLine() if forecaster.verbose and listeners.progress is None else None
     if forecaster.verbose and listeners.announce is None:
         listeners = replace(listeners, announce=_print_choices)

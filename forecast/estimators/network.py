@@ -15,7 +15,7 @@ from forecast.data.panel import Panel
 from forecast.data.scale import error_scales
 from forecast.data.table import Choice
 from forecast.data.windows import Windows, make_windows
-from forecast.estimators.choosing import choose_network, loss_of, make_extras, tell_extras
+from forecast.estimators.choosing import TRIAL_SHARE, choose_network, loss_of, make_extras, tell_extras
 from forecast.estimators.lessons import Lessons, learn_covariates
 from forecast.estimators.outputs import as_levels
 from forecast.estimators.recipe import Architecture, Extras, Options, make_plan, with_budget
@@ -131,21 +131,23 @@ def fit_network(
         make_extras(panel, setting, options),
         min(options.horizons) if options.horizons else None,
     )
-    chosen = choose_network(lessons, options)
+    chosen = choose_network(lessons, options, listeners)
     model = chosen.architecture.build(chosen.spec, options.builder)
-    parts = list(zip(_members(model), chosen.architecture.specs(chosen.spec), strict=True))
-    plans = []
-    for part, spec in parts:
-        share = with_budget(options, 1 / len(parts))
-        plans.append(make_plan(len(lessons.teaching(spec)), share, spec, len(panel)))
-        compile_model(part, loss_of(options, spec), plans[-1], _copied(options.optimizer))
+    members, specs = _members(model), chosen.architecture.specs(chosen.spec)
+    share, jobs = with_budget(options, (1 - TRIAL_SHARE) / len(members)), []
+    for part, spec in zip(members, specs, strict=True):
+        windows = lessons.teaching(spec)
+        plan = make_plan(len(windows), share, spec, len(panel))
+        compile_model(part, loss_of(options, spec), plan, _copied(options.optimizer))
         learn_covariates(part, panel, lessons.stop)
-    told = (*tell_extras(lessons.extras), *chosen.choices, _work(parts, plans, lessons, options))
+        jobs.append((part, windows, plan))
+    told = (*tell_extras(lessons.extras), *chosen.choices)
     if listeners.announce is not None:
-        listeners.announce(told)
+        # Only where somebody reads it: estimating the seconds costs some itself.
+        listeners.announce((*told, _work(jobs, options)))
     records = [
-        train(part, lessons.teaching(spec), lessons.judging(spec), plan, listeners=listeners)
-        for (part, spec), plan in zip(parts, plans, strict=True)
+        train(part, windows, lessons.judging(spec), plan, listeners=listeners)
+        for (part, windows, plan), spec in zip(jobs, specs, strict=True)
     ]
     network = Network(
         model,
@@ -195,16 +197,11 @@ def _floored(values: np.ndarray, spec: Spec) -> np.ndarray:
     return np.where(values < 0, 0.0, values) if spec.positive else values
 
 
-def _work(
-    parts: list[tuple[keras.Model, Spec]], plans: list[Plan], lessons: Lessons, options: Options
-) -> Choice:
+def _work(jobs: list[tuple[keras.Model, Windows, Plan]], options: Options) -> Choice:
     """Say how many steps there will be, and how long they will take at about."""
-    seconds = sum(
-        expected_seconds(part, lessons.teaching(spec), plan)
-        for (part, spec), plan in zip(parts, plans, strict=True)
-    )
-    steps = sum(plan.total for plan in plans)
-    several = f" of {len(plans)} networks" if len(plans) > 1 else ""
+    seconds = sum(expected_seconds(*job) for job in jobs)
+    steps = sum(plan.total for _, _, plan in jobs)
+    several = f" of {len(jobs)} networks" if len(jobs) > 1 else ""
     return Choice("training", f"{steps:,} steps{several}, about {seconds:.0f} s", "--preset", options.preset)
 
 
