@@ -98,7 +98,7 @@ network_options = section(
         help="Level that forecasts start from; found if not given.",
     ),
     option(
-        "--transform",
+        "--target-transform",
         type=word("auto", "none", "log", "power", "asinh"),
         default="auto",
         help="Of the targets, undone in the forecast; found if not given.",

@@ -28,7 +28,7 @@ NETWORK_ARGUMENTS = (
     *("cell", "units", "layers", "bidirectional", "dropout", "recurrent_dropout", "activation", "start"),
 )
 # Fields of a network's spec; None and "auto" leave them open.
-SPEC_ARGUMENTS = ("anchor", "transform", "positive", "independent", "skip", "head")
+SPEC_ARGUMENTS = ("anchor", "positive", "independent", "skip", "head")
 TRAINING_ARGUMENTS = (
     *("calendar", "holidays", "lags", "loss", "calibrate", "preset", "ensemble", "steps", "epochs"),
     *(
@@ -73,7 +73,7 @@ def options_of(estimator: Forecaster) -> Options:
         model=estimator.model,
         arguments={} if estimator.network is not None else _network_arguments(estimator),
         builder=estimator.network,
-        spec={name: getattr(estimator, name) for name in SPEC_ARGUMENTS},
+        spec=_spec_arguments(estimator),
         embed=_words(estimator.embed),
         horizons=tuple(int(h) for h in estimator.horizons),
         quantiles=_levels(estimator),
@@ -112,6 +112,12 @@ def _network_arguments(estimator: Forecaster) -> dict[str, Any]:
     given = {name: _number(getattr(estimator, name)) for name in NETWORK_ARGUMENTS}
     given = {name: value for name, value in given.items() if value != usual[name].default}
     return given | {name: _number(value) for name, value in dict(estimator.model_options or {}).items()}
+
+
+def _spec_arguments(estimator: Forecaster) -> dict[str, Any]:
+    """Return fields of the spec; an argument called "transform" would make scikit-learn see a transformer."""
+    given = {name: getattr(estimator, name) for name in SPEC_ARGUMENTS}
+    return given | {"transform": estimator.target_transform}
 
 
 def _words(given: Any) -> tuple[str, ...]:

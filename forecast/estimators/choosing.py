@@ -172,7 +172,7 @@ def _scalings(lessons: Lessons, options: Options) -> list[dict[str, Any]]:
     candidates = list(found.candidates)
     if kind != "auto":
         candidates = [
-            wished_transform(check_word("transform", kind, TRANSFORMS), lessons.panel, lessons.turn)
+            wished_transform(check_word("target_transform", kind, TRANSFORMS), lessons.panel, lessons.turn)
         ]
     if options.head == "negative_binomial" and not found.positive:
         raise ParameterError(
@@ -238,7 +238,7 @@ def _tried(
     choice = Choice(
         "scaling",
         _words(specs[best]),
-        "--anchor, --transform",
+        "--anchor, --target-transform",
         f"MASE on validation rows: {told}",
     )
     return [scalings[best], *scalings[:best], *scalings[best + 1 :]], choice

@@ -54,7 +54,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
         model_options: Further options of the network's build function, such as ``{"segment": 24}``.
         anchor: Level that forecasts start from: ``"last"``, ``"mean"``, ``"season"``, ``"period"``, ``"difference"`` or
             ``"none"`` (see ``models.Spec``); ``"auto"`` tries some on validation rows.
-        transform: Of the targets: ``"none"``, ``"log"``, ``"power"`` (Box-Cox), ``"asinh"``; ``"auto"`` tries those
+        target_transform: Of the targets: ``"none"``, ``"log"``, ``"power"`` (Box-Cox), ``"asinh"``; ``"auto"`` tries those
             that suit the values.
         positive: Cut forecasts off at zero; None: where no target was ever negative.
         independent: Forecast each target from its own past; False lets targets inform each other.
@@ -142,7 +142,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
         start: str = "orthogonal",
         model_options: Mapping[str, Any] | None = None,
         anchor: str = "auto",
-        transform: str = "auto",
+        target_transform: str = "auto",
         positive: bool | None = None,
         independent: bool = True,
         skip: bool | None = None,

@@ -73,7 +73,7 @@ def usual_space(context: int, season: int, targets: int) -> dict[str, Sequence[A
         "learning_rate": Range(1e-3, 1e-2, log=True),
         "context": sorted({max(context // 2, season, 2), context, 2 * context}),
         "anchor": ["last", "mean", "season"] if season > 1 else ["last", "mean"],
-        "transform": ["auto", "none"],
+        "target_transform": ["auto", "none"],
         "skip": [True, False],
     }
     return space | ({"independent": [True, False]} if targets > 1 else {})

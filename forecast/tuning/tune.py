@@ -111,7 +111,7 @@ def tune(
         table: Anything ``read_table`` reads, or a ``Panel``.
         horizon: Rows ahead; None chooses.
         space: Choices by argument of ``Forecaster``: a list or a ``Range``; None: architecture, cell, width, dropout,
-            rate, context, anchor, transform and skip.
+            rate, context, anchor, target_transform and skip.
         trials: Trials at most, the default settings being the first; None: as many as the budget allows, or 20.
         budget: Seconds for the search; the trial that runs when they are over is finished.
         windows: Windows that the best trials are judged by; the others by half of them, and so on down to one.

@@ -117,7 +117,7 @@ def test_an_option_that_the_network_lacks_is_refused_with_those_it_has():
         ({"loss": "crps"}, "needs a distribution"),
         ({"loss": "mse"}, "point loss"),
         ({"head": "gauss"}, "head must be one of"),
-        ({"transform": "root"}, "transform"),
+        ({"target_transform": "root"}, "target_transform"),
         ({"anchor": "first"}, "anchor must be one of"),
     ],
 )
@@ -128,8 +128,8 @@ def test_refusals(wrong, words):
 
 def test_a_transform_that_the_values_do_not_allow_is_refused_with_the_reason():
     table = shops().assign(sold=lambda t: t["sold"] - 20)
-    with pytest.raises(ParameterError, match="transform='log' needs values above zero; 'sold' has -"):
-        forecast.Forecaster(horizon=3, context=8, transform="log", **PLAIN).fit(table)
+    with pytest.raises(ParameterError, match="target_transform='log' needs values above zero; 'sold' has -"):
+        forecast.Forecaster(horizon=3, context=8, target_transform="log", **PLAIN).fit(table)
 
 
 def test_many_series_are_drawn_equally_often_and_get_a_skip():

@@ -24,7 +24,7 @@ from forecast.evaluation.widths import Cases, Widths
 from tests.tables import PLAIN, panel_of, shops
 
 SMALL: dict[str, Any] = {"horizon": 4, "context": 8, "model": "rnn", "units": 2, "epochs": 1, "season": 1}
-SMALL |= {"anchor": "last", "transform": "none", "skip": False}
+SMALL |= {"anchor": "last", "target_transform": "none", "skip": False}
 WALK = {"time": "hour", "target": ("wealth",)}
 LEVELS = (0.1, 0.5, 0.9)
 
