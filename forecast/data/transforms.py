@@ -115,7 +115,8 @@ def wished_transform(kind: str, panel: Panel, stop: np.ndarray | None = None) ->
         if target.least < 0 or (kind == "log" and target.least == 0):
             wanted = "above zero" if kind == "log" else "of zero or more"
             raise ParameterError(
-                f"target_transform={kind!r} needs values {wanted}; {name!r} has {target.least:g}. Pass 'asinh' or 'none'."
+                f"target_transform={kind!r} needs values {wanted}; {name!r} has {target.least:g}. "
+                "Pass 'asinh' or 'none'."
             )
     if kind == "log":
         return Candidate(kind, tuple(target.least for target in seen))

@@ -54,8 +54,8 @@ class Forecaster(RegressorMixin, BaseEstimator):
         model_options: Further options of the network's build function, such as ``{"segment": 24}``.
         anchor: Level that forecasts start from: ``"last"``, ``"mean"``, ``"season"``, ``"period"``, ``"difference"`` or
             ``"none"`` (see ``models.Spec``); ``"auto"`` tries some on validation rows.
-        target_transform: Of the targets: ``"none"``, ``"log"``, ``"power"`` (Box-Cox), ``"asinh"``; ``"auto"`` tries those
-            that suit the values.
+        target_transform: Of the targets: ``"none"``, ``"log"``, ``"power"`` (Box-Cox), ``"asinh"``; ``"auto"`` tries
+            those that suit the values.
         positive: Cut forecasts off at zero; None: where no target was ever negative.
         independent: Forecast each target from its own past; False lets targets inform each other.
         skip: Linear path from context to horizon; None: for contexts up to 170 rows, or many series.
