@@ -286,6 +286,7 @@ def network_words(architecture: Mapping[str, Any], spec: Mapping[str, Any]) -> s
         return f"mean of {len(each)}: " + "; ".join(each)
     told = ", ".join(f"{name} {value}" for name, value in architecture["options"].items())
     values = "" if spec["transform"] == "none" else f" of {spec['transform']} values"
+    values += " and training spread" if spec.get("scale_by") else ""
     head = "" if spec["head"] == "quantiles" else f", {spec['head'].replace('_', ' ')} distribution"
     options = f" ({told})" if told else ""
     return (

@@ -98,6 +98,12 @@ network_options = section(
         help="Level that forecasts start from; found if not given.",
     ),
     option(
+        "--scale",
+        type=word("auto", "window", "training"),
+        default="auto",
+        help="Divide by the spread of each window or of the training rows; found if not given.",
+    ),
+    option(
         "--target-transform",
         type=word("auto", "none", "log", "power", "asinh"),
         default="auto",

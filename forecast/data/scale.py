@@ -44,6 +44,22 @@ def error_scales(panel: Panel, season: int, stop: np.ndarray | None = None) -> n
     return np.stack(columns, axis=1) if columns else np.ones((len(panel), 0))
 
 
+def spreads(values: np.ndarray, panel: Panel, stop: np.ndarray) -> np.ndarray:
+    """Return the standard deviation of each series and column about its mean, before ``stop``.
+
+    Args:
+        values: Such as the panel's targets; axes: rows of the panel, columns.
+        panel: Whose rows they are.
+        stop: Absolute row per series from which on nothing is looked at.
+
+    Returns:
+        Axes: series, columns; 0 where nothing is observed.
+    """
+    inside = np.arange(panel.rows) < np.repeat(stop, panel.lengths)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.stack([_spread(np.where(inside, column, np.nan), panel) for column in values.T], axis=1)
+
+
 def _column_scales(panel: Panel, column: np.ndarray, inside: np.ndarray, season: int) -> np.ndarray:
     values = np.where(inside, column, np.nan)
     largest = np.nan_to_num(np.fmax.reduceat(np.abs(values), panel.offsets[:-1]))

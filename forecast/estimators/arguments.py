@@ -28,7 +28,7 @@ NETWORK_ARGUMENTS = (
     *("cell", "units", "layers", "bidirectional", "dropout", "recurrent_dropout", "activation", "start"),
 )
 # Fields of a network's spec; None and "auto" leave them open.
-SPEC_ARGUMENTS = ("anchor", "positive", "independent", "skip", "head")
+SPEC_ARGUMENTS = ("anchor", "scale", "positive", "independent", "skip", "head")
 TRAINING_ARGUMENTS = (
     *("calendar", "holidays", "lags", "loss", "calibrate", "preset", "ensemble", "steps", "epochs"),
     *(

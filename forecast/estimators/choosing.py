@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
 
+import keras
 import numpy as np
 
 from forecast.data.calendar import Calendar, make_calendar
 from forecast.data.lags import check_lags, choose_lags
 from forecast.data.panel import Panel
+from forecast.data.scale import spreads
 from forecast.data.table import Choice
 from forecast.data.transforms import Candidate, choose_transform, wished_transform
 from forecast.errors import ParameterError
@@ -34,6 +36,7 @@ from forecast.models.ensemble import member_spec
 from forecast.models.losses import loss_for, step_weights
 from forecast.models.registry import MODELS, options_of
 from forecast.models.spec import TRANSFORMS, Spec, check_word
+from forecast.models.transforms import Transform
 from forecast.training.fit import NOBODY, Listeners, compile_model, train
 from forecast.training.predict import predict_windows
 
@@ -43,6 +46,10 @@ TRIAL_STEPS, TRIAL_WINDOWS, TRIAL_FOLDS = 100, 400, 4
 TRIAL_SHARE = 0.2
 # Anchors tried with a transform, and without one.
 _ANCHORS = (("mean",), ("last", "mean", "period"))
+# Whose spread windows are divided by: their own, or that of the training rows.
+SCALES = ("auto", "window", "training")
+# Series whose spreads differ by less (90th against 10th percentile) may share one.
+_ALIKE = 2.0
 # Shorter contexts of an ensemble's members, as shares of the first one's, as far as a season fits.
 SHARES = (0.5, 0.25)
 
@@ -142,7 +149,7 @@ def _base(lessons: Lessons, options: Options) -> Spec:
     panel, setting = lessons.panel, lessons.setting
     columns = panel.columns
     past = np.arange(panel.rows) < np.repeat(panel.ends, panel.lengths)
-    tried = ("anchor", "transform", "positive", "head")
+    tried = ("anchor", "scale", "transform", "positive", "head")
     given = {k: v for k, v in options.spec.items() if v is not None and k not in tried}
     given.setdefault("skip", True if len(panel) >= MANY else None)
     return Spec(
@@ -189,13 +196,27 @@ def _scalings(lessons: Lessons, options: Options) -> list[dict[str, Any]]:
                 or anchor == "period"
                 or setting.season < setting.period <= setting.context // 2
             ):
-                scalings.append(_scaling(one, candidate, positive) | {"head": options.head})
-    return scalings
+                scale = {"transform": candidate.kind, "transform_by": candidate.by, "anchor": one}
+                scalings += [scale | by for by in _divisors(lessons, scale, options)]
+    return [scale | {"positive": positive, "head": options.head} for scale in scalings]
 
 
-def _scaling(anchor: str, candidate: Candidate, positive: bool) -> dict[str, Any]:
-    by = candidate.by
-    return {"anchor": anchor, "transform": candidate.kind, "transform_by": by, "positive": positive}
+def _divisors(lessons: Lessons, scale: dict[str, Any], options: Options) -> list[dict[str, Any]]:
+    """List what windows of this anchor and transform may be divided by."""
+    wish = check_word("scale", options.spec.get("scale", "auto"), SCALES)
+    usual = wish == "auto" and scale["anchor"] == "mean" and scale["transform"] == "none"
+    found: list[dict[str, Any]] = [] if wish == "training" else [{}]
+    if not usual and wish != "training":
+        return found
+    values = lessons.panel.targets
+    if scale["transform"] != "none":
+        values = keras.ops.convert_to_numpy(Transform(scale["transform"], scale["transform_by"])(values))
+    each = spreads(values, lessons.panel, lessons.turn)
+    low, high = np.quantile(each, (0.1, 0.9), axis=0)
+    if wish == "training" or ((low > 0).all() and (high <= _ALIKE * low).all()):
+        by = np.median(each, axis=0)
+        found.append({"scale_by": tuple(np.where(by > 0, by, 1.0).tolist())})
+    return found
 
 
 def _alternatives(first: Spec, scalings: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -238,7 +259,7 @@ def _tried(
     choice = Choice(
         "scaling",
         _words(specs[best]),
-        "--anchor, --target-transform",
+        "--anchor, --scale, --target-transform",
         f"MASE on validation rows: {told}",
     )
     return [scalings[best], *scalings[:best], *scalings[best + 1 :]], choice
@@ -277,4 +298,5 @@ def _trial(
 def _words(spec: Spec) -> str:
     """Say how a network scales, in few words."""
     scale = spec.anchor if spec.transform == "none" else f"{spec.anchor} of {spec.transform}"
+    scale += " and training spread" if spec.scale_by else ""
     return f"{scale}, {spec.context} rows"

@@ -54,6 +54,8 @@ class Forecaster(RegressorMixin, BaseEstimator):
         model_options: Further options of the network's build function, such as ``{"segment": 24}``.
         anchor: Level that forecasts start from: ``"last"``, ``"mean"``, ``"season"``, ``"period"``, ``"difference"`` or
             ``"none"`` (see ``models.Spec``); ``"auto"`` tries some on validation rows.
+        scale: What windows are divided by: ``"window"``, the spread of each, or ``"training"``, that of the training
+            rows; ``"auto"`` tries both on validation rows where series are alike.
         target_transform: Of the targets: ``"none"``, ``"log"``, ``"power"`` (Box-Cox), ``"asinh"``; ``"auto"`` tries
             those that suit the values.
         positive: Cut forecasts off at zero; None: where no target was ever negative.
@@ -142,6 +144,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
         start: str = "orthogonal",
         model_options: Mapping[str, Any] | None = None,
         anchor: str = "auto",
+        scale: str = "auto",
         target_transform: str = "auto",
         positive: bool | None = None,
         independent: bool = True,

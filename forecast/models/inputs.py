@@ -12,7 +12,7 @@ from forecast.models.dtypes import wide
 from forecast.models.embeddings import Embed
 from forecast.models.layers import SinceLast
 from forecast.models.layout import Fold, LengthMask
-from forecast.models.scaling import LagScale, LastPeriod, Standardise, WindowScale
+from forecast.models.scaling import FixedScale, LagScale, LastPeriod, Standardise, WindowScale
 from forecast.models.spec import Spec
 from forecast.models.transforms import Transform
 
@@ -87,17 +87,22 @@ def prepare(spec: Spec, *, causal: bool = False) -> Prepared:
     target = inputs["target"]
     if spec.transform != "none":
         target = Transform(spec.transform, spec.transform_by, name="transform")(target)
-    raw = Fold(spec.targets, name="fold_target")(target) if spec.apart else target
+    raw = _each(spec, target, "target", repeat=False)
     length = _each(spec, inputs["length"], "length") if spec.padded else None
     mask = LengthMask(spec.context, name="mask")(length) if spec.padded else None
     masked = () if mask is None else (mask,)
-    scaled, observed, level, scale = _window(spec, spec.anchor, "window_scale")(raw, *masked)
+    given: dict[str, Any] = {}
+    if spec.scale_by:
+        given["scale"] = _each(
+            spec, FixedScale(spec.scale_by, name="fixed_scale")(target), "scale", repeat=False
+        )
+    scaled, observed, level, scale = _window(spec, spec.anchor, "window_scale")(raw, *masked, **given)
     start = level
     if spec.anchor in ("period", "difference"):
         last = LastPeriod(spec.period, spec.horizon, name="last_period")
         start = last(raw, level) if length is None else last(raw, level, length)
     if causal and spec.anchor != "none":
-        scaled, observed, level, scale = _window(spec, "first", "causal_scale")(raw, *masked)
+        scaled, observed, level, scale = _window(spec, "first", "causal_scale")(raw, *masked, **given)
     both = _joined(_known(spec, inputs, level, scale), "known")
     past = [scaled, observed, SinceLast(name="since_last")(observed)] if spec.missing else [scaled]
     if spec.past_only:
@@ -163,9 +168,9 @@ def _static(spec: Spec, inputs: dict[str, Any]) -> list[Any]:
     return [_each(spec, part, f"static_{j}") for j, part in enumerate(parts)]
 
 
-def _each(spec: Spec, tensor: Any, name: str) -> Any:
-    """Repeat what all targets share for each of them, if they are apart."""
-    return Fold(spec.targets, repeat=True, name=f"fold_{name}")(tensor) if spec.apart else tensor
+def _each(spec: Spec, tensor: Any, name: str, *, repeat: bool = True) -> Any:
+    """Make each target a sequence of its own, if they are apart; what all of them share is repeated."""
+    return Fold(spec.targets, repeat=repeat, name=f"fold_{name}")(tensor) if spec.apart else tensor
 
 
 def _joined(parts: list[Any], name: str) -> Any:

@@ -14,7 +14,7 @@ from forecast.models.dtypes import REGISTER, wide
 
 @REGISTER
 class WindowScale(keras.layers.Layer):
-    """Subtract each window's level and divide by its spread, per channel, looking at the context only.
+    """Subtract each window's level and divide by its spread, or a given one, per channel; only the context is read.
 
     Missing values (NaN) and padding count for nothing and become 0, the level itself. A window that
     is constant has scale 0, so that its forecast is that constant.
@@ -30,7 +30,8 @@ class WindowScale(keras.layers.Layer):
         period: Rows between what is subtracted from each other, for ``anchor="difference"``.
 
     Call:
-        ``values`` ``(batch, context, channels)`` raw, and optionally ``mask`` ``(batch, context)``.
+        ``values`` ``(batch, context, channels)`` raw, and optionally ``mask`` ``(batch, context)`` and ``scale``
+        ``(batch, 1, channels)``, which takes the place of each window's spread (see ``FixedScale``).
 
     Returns:
         ``scaled`` float32 and ``observed`` float32, both ``(batch, context, channels)``; ``level`` and
@@ -44,23 +45,24 @@ class WindowScale(keras.layers.Layer):
         super().__init__(dtype=wide(), **kwargs)
         self.anchor, self.season, self.period = anchor, season, period
 
-    def call(self, values, mask=None):
+    def call(self, values, mask=None, scale=None):
         observed = ops.logical_not(ops.isnan(values))
         if mask is not None:
             observed = ops.logical_and(observed, mask[:, :, None])
         if self.anchor == "difference":
-            return self._differences(values, observed)
+            return self._differences(values, observed, scale)
         known = ops.where(observed, values, ops.zeros_like(values))
         if self.anchor == "none":
             level = ops.zeros_like(values[:, :1, :])
             return ops.cast(known, "float32"), ops.cast(observed, "float32"), level, level + 1
         mean = _mean(known, observed)
         level = mean if self.anchor in ("mean", "period") else self._recent(known, observed)
-        deviation = ops.where(observed, values - mean, ops.zeros_like(values))
-        scale = _spread(deviation, observed, mean)
+        if scale is None:
+            deviation = ops.where(observed, values - mean, ops.zeros_like(values))
+            scale = _spread(deviation, observed, mean)
         return *_scaled(values - level, observed, scale), level, scale
 
-    def _differences(self, values, observed):
+    def _differences(self, values, observed, scale):
         """Scale what each row differs by from the row a period earlier; the level is the window's mean."""
         mean = _mean(ops.where(observed, values, ops.zeros_like(values)), observed)
         period = min(self.period, values.shape[1] - 1)
@@ -69,10 +71,11 @@ class WindowScale(keras.layers.Layer):
         before = ((0, 0), (period, 0), (0, 0))
         both, change = ops.pad(both, before), ops.pad(change, before)
         known = ops.where(both, change, ops.zeros_like(change))
-        deviation = ops.where(observed, values - mean, ops.zeros_like(values))
-        # Without two rows a period apart there is no difference, and a scale of 0 would silence the network.
-        paired = ops.any(both, axis=1, keepdims=True)
-        scale = ops.where(paired, _spread(known, both, mean), _spread(deviation, observed, mean))
+        if scale is None:
+            deviation = ops.where(observed, values - mean, ops.zeros_like(values))
+            # Without two rows a period apart there is no difference, and a scale of 0 would silence the network.
+            paired = ops.any(both, axis=1, keepdims=True)
+            scale = ops.where(paired, _spread(known, both, mean), _spread(deviation, observed, mean))
         return *_scaled(known, both, scale), mean, scale
 
     def _recent(self, known, observed):
@@ -88,7 +91,7 @@ class WindowScale(keras.layers.Layer):
         recent = ops.logical_and(observed, ops.logical_and(steps <= last, steps > last - reach))
         return _mean(ops.where(recent, known, ops.zeros_like(known)), recent)
 
-    def compute_output_spec(self, values, mask=None):
+    def compute_output_spec(self, values, mask=None, scale=None):
         one = (values.shape[0], 1, values.shape[2])
         narrow = keras.KerasTensor(values.shape, dtype="float32")
         raw = keras.KerasTensor(one, dtype=wide())
@@ -102,6 +105,36 @@ class WindowScale(keras.layers.Layer):
     def get_config(self):
         config = super().get_config()
         config |= {"anchor": self.anchor, "season": self.season, "period": self.period}
+        config.pop("dtype")
+        return config
+
+
+@REGISTER
+class FixedScale(keras.layers.Layer):
+    """Give every window the same spread for each target, whatever its values.
+
+    Args:
+        by: Spread of each target.
+
+    Call:
+        ``values`` ``(batch, context, targets)``.
+
+    Returns:
+        ``(batch, 1, targets)``.
+    """
+
+    def __init__(self, by: tuple[float, ...], **kwargs):
+        super().__init__(dtype=wide(), **kwargs)
+        self.by = tuple(by)
+
+    def call(self, values):
+        return ops.ones_like(values[:, :1, :]) * ops.convert_to_tensor(self.by, dtype=values.dtype)
+
+    def compute_output_spec(self, values):
+        return keras.KerasTensor((values.shape[0], 1, values.shape[2]), dtype=wide())
+
+    def get_config(self):
+        config = super().get_config() | {"by": self.by}
         config.pop("dtype")
         return config
 

@@ -33,6 +33,8 @@ class Spec:
             ``"difference"`` of each row to the one a period earlier; or ``"none"`` (no scaling at all).
         transform: Of the targets: ``"none"``, ``"log"``, ``"asinh"`` or ``"power"``; undone on the way out.
         transform_by: A number for each target: the smallest value (log), the unit (asinh), the exponent (power).
+        scale_by: Spread of each (transformed) target over the training rows, by which values are divided; empty:
+            each window is divided by its own.
         positive: Cut forecasts off at zero.
         independent: Treat each target as a sequence of its own with shared weights; False joins them.
         skip: Linear path from context to horizon that starts at zero; None leaves it to the architecture.
@@ -62,6 +64,7 @@ class Spec:
     anchor: str = "last"
     transform: str = "none"
     transform_by: tuple[float, ...] = ()
+    scale_by: tuple[float, ...] = ()
     positive: bool = False
     independent: bool = True
     skip: bool | None = None
@@ -82,6 +85,12 @@ class Spec:
         check_word("transform", self.transform, TRANSFORMS)
         check_word("head", self.head, tuple(HEADS))
         self._check_transform()
+        if self.scale_by and self.anchor == "none":
+            raise ParameterError("anchor='none' is no scaling at all: it goes without scale_by.")
+        if self.scale_by and (len(self.scale_by) != self.targets or not all(by > 0 for by in self.scale_by)):
+            raise ParameterError(
+                f"scale_by needs a number above zero for each of {self.targets} targets; got {self.scale_by}."
+            )
 
     @property
     def outputs(self) -> int:

@@ -64,6 +64,30 @@ def test_what_the_user_says_is_not_tried():
     assert (chosen.spec.anchor, chosen.spec.transform, chosen.choices) == ("season", "none", ())
 
 
+@pytest.mark.parametrize(
+    ("spreads", "tried"), [((1, 1.5, 1.5), True), ((1, 1, 10), False), ((0, 0, 0), False)]
+)
+def test_a_common_spread_is_tried_where_series_are_alike(spreads, tried):
+    noise = np.random.default_rng(0).normal(size=200)
+    table = pd.concat(
+        growing().assign(shop=str(j), sold=100 * j + by * noise) for j, by in enumerate(spreads)
+    )
+    options = Options(model="segment", arguments={"units": 4}, spec={"anchor": "mean"}, steps=10)
+    told = choose_network(lessons(table, options), options).choices
+    assert bool(told) == tried
+    assert not tried or "mean and training spread, 28 rows" in told[0].why
+
+
+def test_the_spread_of_the_training_rows_is_taken_if_asked_for():
+    noise = np.random.default_rng(0).normal(size=(2, 200))
+    table = pd.concat(growing().assign(shop=str(j), sold=10 + 5 * noise[j]) for j in (0, 1))
+    table.loc[table["day"] >= "2024-07-01", "sold"] += 1_000  # behind the rows to learn from
+    for anchor in ("last", "mean"):
+        options = Options(model="segment", spec={"anchor": anchor, "scale": "training", "transform": "none"})
+        chosen = choose_network(lessons(table, options), options)
+        assert chosen.spec.scale_by == pytest.approx((5,), rel=0.1) and chosen.choices == ()
+
+
 def test_fast_takes_the_usual_scaling_untried():
     options = Options(preset="fast")
     chosen = choose_network(lessons(growing(), options), options)
@@ -119,6 +143,7 @@ def test_an_option_that_the_network_lacks_is_refused_with_those_it_has():
         ({"head": "gauss"}, "head must be one of"),
         ({"target_transform": "root"}, "target_transform"),
         ({"anchor": "first"}, "anchor must be one of"),
+        ({"scale": "row"}, "scale must be one of auto, window, training"),
     ],
 )
 def test_refusals(wrong, words):

@@ -23,6 +23,11 @@ def slow(value: object) -> object:
     return pytest.param(value, marks=pytest.mark.slow)
 
 
+def fuzz(value: object) -> object:
+    """Leave a case to ``-m fuzz``: wide products that single tests cover each part of."""
+    return pytest.param(value, marks=pytest.mark.fuzz)
+
+
 every = pytest.mark.parametrize("name", MODELS)
 SCALED = ("last", "difference", slow("mean"), slow("season"), slow("period"))
 POINT = replace(PLAIN, quantiles=())
@@ -52,6 +57,7 @@ ALONE = {
     "series": 4,
     "skip": True,
     "positive": True,
+    "scale_by": (2.0, 30.0),
 }
 HEADS = {
     "normal": POINT,
@@ -290,6 +296,21 @@ def test_other_units_of_positive_data_change_only_the_units(name, kind):
 
 
 @every
+@pytest.mark.parametrize("anchor", ["mean", slow("last"), slow("difference")])
+def test_targets_divided_by_their_own_spread_keep_their_own_units(name, anchor):
+    spec = replace(PLAIN, anchor=anchor, scale_by=(2.0, 30.0))
+    model, inputs = network(name, spec), windows(spec)
+    times = np.array([1.0, 10.0])
+    other = randomised(fresh(name, replace(spec, scale_by=(2.0, 300.0))))
+    close = 1e-6 if wide() == "float64" else 1e-2
+    expected = run(model, inputs) * times[:, None]
+    np.testing.assert_allclose(run(other, {"target": inputs["target"] * times}), expected, rtol=close)
+    # What each window is divided by does not depend on what is in it.
+    wider = run(model, {"target": inputs["target"] * 2}) / 2
+    assert np.abs(wider - run(model, inputs)).max() > 1e-3
+
+
+@every
 def test_positive_forecasts_are_cut_off_at_zero(name):
     inputs = windows(PLAIN, level=0.5, rows=20)
     free = run(network(name, PLAIN), inputs)
@@ -340,16 +361,15 @@ def test_training_moves_every_weight(name):
 
 
 LAYOUTS = {
+    "everything": RICH,
     "plain": PLAIN,
     "joined": replace(PLAIN, independent=False, missing=True, skip=True),
-    "everything": RICH,
     "padded, one number": replace(PLAIN, quantiles=(), padded=True, known_future=1, positive=True),
 }
 
 
-@pytest.mark.slow
 @every
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", [slow("everything"), *(fuzz(layout) for layout in list(LAYOUTS)[1:])])
 @pytest.mark.parametrize("anchor", ANCHORS)
 @pytest.mark.parametrize("kind", ["none", *TRANSFORMS])
 def test_laws_hold_for_every_anchor_transform_and_layout(name, layout, anchor, kind):
