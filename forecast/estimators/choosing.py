@@ -14,7 +14,7 @@ from forecast.data.lags import check_lags, choose_lags
 from forecast.data.panel import Panel
 from forecast.data.scale import spreads
 from forecast.data.table import Choice
-from forecast.data.transforms import Candidate, choose_transform, wished_transform
+from forecast.data.transforms import choose_transform, wished_transform
 from forecast.errors import ParameterError
 from forecast.estimators.lessons import Lessons, learn_covariates
 from forecast.estimators.presets import PRESETS
