@@ -34,8 +34,11 @@ M4_HORIZON, DAY = 48, 24
 
 # Row-wise recurrent networks see 96 rows: 336 would cost three times as much.
 ETTH1: dict[str, dict[str, Any]] = {
-    "segment": {"model": "segment", "context": 336, "anchor": "mean"},
-    "segment, three contexts": {"model": "segment", "ensemble": 3, "context": 720, "anchor": "mean"},
+    "segment": {"model": "segment", "context": 336, "anchor": "mean", "scale": "training", "steps": 350},
+    "segment, three contexts": {
+        **{"model": "segment", "ensemble": 3, "context": 672},
+        **{"anchor": "mean", "scale": "training", "steps": 350},
+    },
     "gru": {"model": "rnn", "cell": "gru", "context": 96, "anchor": "last"},
     "lstm": {"model": "rnn", "cell": "lstm", "context": 96, "anchor": "last"},
     "simple rnn": {"model": "rnn", "cell": "rnn", "context": 96, "anchor": "last"},

@@ -51,7 +51,9 @@ SCALES = ("auto", "window", "training")
 # Series whose spreads differ by less (90th against 10th percentile) may share one.
 _ALIKE = 2.0
 # Shorter contexts of an ensemble's members, as shares of the first one's, as far as a season fits.
-SHARES = (0.5, 0.25)
+SHARES = (0.5, 0.15)
+# A scaling joins an ensemble if its error on validation rows is at most this much larger than the best one's.
+_NEAR = 1.1
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def choose_network(lessons: Lessons, options: Options, listeners: Listeners = NO
     base = _base(lessons, options)
     scalings = _scalings(lessons, options)
     several = options.members > 1
-    if len(scalings) > 1 and not several and PRESETS[options.preset].trials and lessons.validation:
+    if len(scalings) > 1 and PRESETS[options.preset].trials and lessons.validation:
         few = _few(options, len(scalings))
         asked = Listeners(interrupted=listeners.interrupted)
         scalings, told = _tried(lessons, few, architecture, (base, scalings), asked)
@@ -225,7 +227,7 @@ def _alternatives(first: Spec, scalings: list[dict[str, Any]]) -> list[dict[str,
     for share in SHARES:
         context = int(first.context * share)
         context -= context % first.season
-        if context >= max(first.season, 8):
+        if context >= max(first.period, 8):
             contexts.append({"context": context})
     both = [scaling | context for scaling, context in zip(scalings, contexts, strict=False)]
     mixed = [one for pair in zip_longest(scalings, contexts) for one in pair if one is not None]
@@ -242,7 +244,7 @@ def _tried(
     """Train each scaling for a few steps; the usual one stands unless another is better on the validation folds.
 
     Returns:
-        The scalings with the chosen one first, and what was decided.
+        The chosen scaling, then those that are nearly as good, the better ones first; and what was decided.
     """
     base, scalings = candidates
     specs = [replace(base, **one) for one in scalings]
@@ -262,7 +264,8 @@ def _tried(
         "--anchor, --scale, --target-transform",
         f"MASE on validation rows: {told}",
     )
-    return [scalings[best], *scalings[:best], *scalings[best + 1 :]], choice
+    near = [j for j in np.argsort(mean) if j != best and mean[j] <= mean[best] + np.log(_NEAR)]
+    return [scalings[j] for j in (best, *near)], choice
 
 
 def _few(options: Options, trials: int) -> Options:
