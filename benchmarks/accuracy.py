@@ -36,8 +36,12 @@ M4_HORIZON, DAY = 48, 24
 ETTH1: dict[str, dict[str, Any]] = {
     "segment": {"model": "segment", "context": 336, "anchor": "mean", "scale": "training", "steps": 350},
     "segment, three contexts": {
-        **{"model": "segment", "ensemble": 3, "context": 672},
-        **{"anchor": "mean", "scale": "training", "steps": 350},
+        "model": "segment",
+        "ensemble": 3,
+        "context": 672,
+        "anchor": "mean",
+        "scale": "training",
+        "steps": 350,
     },
     "gru": {"model": "rnn", "cell": "gru", "context": 96, "anchor": "last"},
     "lstm": {"model": "rnn", "cell": "lstm", "context": 96, "anchor": "last"},

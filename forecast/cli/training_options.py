@@ -48,13 +48,27 @@ size_options = section(
     option("--snap", is_flag=True, help="Round jittering times to the step."),
 )
 
-ARCHITECTURES = ("segment", "rnn", "seq2seq", "autoregressive", "dense", "linear", "conv", "transformer")
+ARCHITECTURES = (
+    "segment",
+    "esrnn",
+    "rnn",
+    "seq2seq",
+    "autoregressive",
+    "dense",
+    "linear",
+    "conv",
+    "transformer",
+)
 HEADS = ("quantiles", "normal", "student", "lognormal", "negative_binomial", "mixture")
 
 network_options = section(
     "Network",
     option(
-        "--model", type=word("auto", *ARCHITECTURES), default="auto", help="Architecture; found if not given."
+        "--model",
+        type=word("auto", *ARCHITECTURES),
+        default="auto",
+        metavar="NAME",
+        help=f"{', '.join(ARCHITECTURES)}; found if not given.",
     ),
     option("--cell", type=word("rnn", "lstm", "gru"), default="gru", help="Kind of recurrent layer."),
     option(

@@ -40,9 +40,9 @@ class Forecaster(RegressorMixin, BaseEstimator):
         static: Columns constant within a series, numbers or text.
         step: Distance between rows such as ``"h"`` or ``"MS"``; None infers it.
         season: Rows of a season, 1 for none; None finds it.
-        model: Architecture: ``"segment"``, ``"rnn"``, ``"seq2seq"``, ``"autoregressive"``, or for comparison
-            ``"dense"``, ``"linear"``, ``"conv"``, ``"transformer"``; ``"auto"``: segment where the rows allow,
-            else rnn.
+        model: Architecture: ``"segment"``, ``"esrnn"``, ``"rnn"``, ``"seq2seq"``, ``"autoregressive"``, or for
+            comparison ``"dense"``, ``"linear"``, ``"conv"``, ``"transformer"``; ``"auto"``: segment where the rows
+            allow, else rnn.
         cell: ``"rnn"`` (SimpleRNN), ``"lstm"`` or ``"gru"`` of recurrent networks.
         units: Width of the network's layers; None: its usual one.
         layers: Number of its layers; None: its usual one.

@@ -4,6 +4,7 @@ from forecast.models.autoregressive import build_autoregressive
 from forecast.models.conv import build_conv
 from forecast.models.dense import build_dense
 from forecast.models.ensemble import build_ensemble
+from forecast.models.esrnn import build_esrnn
 from forecast.models.linear import build_linear
 from forecast.models.registry import MODELS, build_model
 from forecast.models.rnn import build_rnn
@@ -20,6 +21,7 @@ __all__ = [
     "build_conv",
     "build_dense",
     "build_ensemble",
+    "build_esrnn",
     "build_linear",
     "build_model",
     "build_rnn",

@@ -12,6 +12,7 @@ from forecast.errors import ParameterError, closest
 from forecast.models.autoregressive import build_autoregressive
 from forecast.models.conv import build_conv
 from forecast.models.dense import build_dense
+from forecast.models.esrnn import build_esrnn
 from forecast.models.linear import build_linear
 from forecast.models.rnn import build_rnn
 from forecast.models.segment import build_segment
@@ -22,6 +23,7 @@ from forecast.models.transformer import build_transformer
 MODELS: dict[str, Callable[..., keras.Model]] = {
     "rnn": build_rnn,
     "segment": build_segment,
+    "esrnn": build_esrnn,
     "seq2seq": build_seq2seq,
     "autoregressive": build_autoregressive,
     "dense": build_dense,

@@ -71,10 +71,10 @@ def build_segment(
     vectors = dense(units, layer_seed(spec.seed, 1), "segment_vector", activation="relu")(parts)
     layer = recurrent(cell, units, sequences=True, states=True, seed=layer_seed(spec.seed, 10), name=cell)
     _, *state = layer(vectors, mask=mask)
-    decoded = _decoded(layer, state, _places(prepared, width, units), decoding)
-    decoded = dropped(decoded, dropout, layer_seed(spec.seed, 99), "dropout")
-    free = dense(width * spec.channels * spec.outputs, layer_seed(spec.seed, 200), "segment_output")(decoded)
-    free = keras.ops.reshape(free, (-1, decoded.shape[1] * width, spec.channels, spec.outputs))
+    ahead = decoded(layer, state, output_places(prepared, width, units), decoding)
+    ahead = dropped(ahead, dropout, layer_seed(spec.seed, 99), "dropout")
+    free = dense(width * spec.channels * spec.outputs, layer_seed(spec.seed, 200), "segment_output")(ahead)
+    free = keras.ops.reshape(free, (-1, ahead.shape[1] * width, spec.channels, spec.outputs))
     skip = linear_skip(prepared, usual=spec.context <= LONGEST_SKIP)
     return finish(prepared, free[:, : spec.horizon], skip=skip, name="segment")
 
@@ -89,7 +89,7 @@ def usual_segment(season: int, horizon: int) -> int:
     return season if 12 <= season <= 48 else min(horizon, 24)
 
 
-def _places(prepared: Prepared, width: int, units: int) -> Any:
+def output_places(prepared: Prepared, width: int, units: int) -> Any:
     """Return what drives the decoder at each output segment: its place, and what is known about it."""
     spec, count = prepared.spec, -(-prepared.spec.horizon // width)
     targets = spec.targets if spec.apart else 1
@@ -105,7 +105,7 @@ def _places(prepared: Prepared, width: int, units: int) -> Any:
     return places
 
 
-def _decoded(layer: Any, state: list[Any], places: Any, decoding: str) -> Any:
+def decoded(layer: Any, state: list[Any], places: Any, decoding: str) -> Any:
     """Run the recurrent layer on from its final state: ``(batch, segments, units)``."""
     if decoding == "recurrent":
         return layer(places, initial_state=state)[0]
