@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,12 +12,16 @@ import forecast
 from forecast.data.panel import Panel
 from forecast.estimators.fitting import hold_trial
 from forecast.estimators.network import Options, calibrated, fit_network
+from forecast.estimators.recipe import settled
 from forecast.estimators.setting import Setting
+from forecast.models import MODELS
 from forecast.training.fit import Listeners
 from tests.tables import COVARIATES, SMALL_NETWORK, panel_of, shops
 
 SETTING = Setting(horizon=3, context=8, season=7, holdout=12, validation=14, short="error")
 OPTIONS = Options(model="rnn", arguments={"units": 4}, preset="fast", epochs=2)
+# Scalings tried on validation rows, and everything that windows may hold beside the columns.
+TRIED = Options(arguments={"units": 4}, steps=20, calendar=True, lags=True, embed=("series", "categories"))
 
 
 def scrambled(panel: Panel, stop: np.ndarray, how: str) -> Panel:
@@ -32,13 +38,26 @@ def scrambled(panel: Panel, stop: np.ndarray, how: str) -> Panel:
     return Panel(**({k: getattr(panel, k) for k in panel.__dataclass_fields__} | {"values": values}))
 
 
-@pytest.mark.parametrize("how", ["hundredfold", "noise", "negated"])
-def test_training_and_held_out_forecasts_do_not_see_what_lies_behind(how):
+def of(name: str) -> Options:
+    """Return options of an architecture by its name, with all that windows may hold."""
+    arguments = {} if name in ("linear", "auto") else {"units": 8}
+    return settled(replace(TRIED, model=name, arguments=arguments, preset="fast"))
+
+
+@pytest.mark.parametrize(
+    ("options", "how"),
+    [
+        *(pytest.param(OPTIONS, how, id=f"plain-{how}") for how in ("hundredfold", "noise", "negated")),
+        pytest.param(TRIED, "hundredfold", id="everything-hundredfold"),
+        *(pytest.param(of(name), "noise", id=f"{name}-noise", marks=pytest.mark.slow) for name in MODELS),
+    ],
+)
+def test_training_and_held_out_forecasts_do_not_see_what_lies_behind(options, how):
     panel = panel_of(shops(covariates=True), **COVARIATES)
     stop = panel.ends - SETTING.holdout
     found = []
     for one in (panel, scrambled(panel, stop, how)):
-        network, validation = fit_network(one, SETTING, OPTIONS, stop, listeners=Listeners())
+        network, validation = fit_network(one, SETTING, options, stop, listeners=Listeners())
         network = calibrated(network, [validation])
         trial = hold_trial(network, one, SETTING, stop)
         first = trial.windows.origins == stop[trial.windows.series]
