@@ -65,18 +65,19 @@ def build_esrnn(
     check_sizes(segment=width, units=units, **{f"dilations[{i}]": step for i, step in enumerate(steps)})
     check_shares(dropout=dropout)
     prepared = prepare(spec)
-    values, observed, features = _aligned(prepared)
+    values, observed, further = _aligned(prepared)
     static = () if prepared.static is None else (prepared.static,)
     rates = SmoothingWeights(spec.targets, spec.apart, name="rates")(values, *static)
     left, ahead = Smoothing(spec.season, spec.period, spec.horizon, name="smoothing")(values, observed, rates)
-    parts = Segments(width, name="segments")(keras.layers.Concatenate(name="left")([left, *features]))
+    read = keras.layers.Concatenate(name="read")([left, *further]) if further else left
+    parts = Segments(width, name="segments")(read)
     vectors = dense(units, layer_seed(spec.seed, 1), "segment_vector", activation="relu")(parts)
     for i, step in enumerate(steps):
         layer = recurrent(
             cell, units, sequences=True, seed=layer_seed(spec.seed, 10 + i), name=f"{cell}_{step}"
         )
-        read = dilated(layer, vectors, step)
-        vectors = read if i == 0 else vectors + read
+        deeper = dilated(layer, vectors, step)
+        vectors = deeper if i == 0 else vectors + deeper
     decoder = recurrent(
         cell, units, sequences=True, states=True, seed=layer_seed(spec.seed, 19), name="decoder"
     )
@@ -114,11 +115,12 @@ def _usual_dilations(spec: Spec, width: int) -> tuple[int, ...]:
 
 
 def _aligned(prepared: Prepared) -> tuple[Any, Any, list[Any]]:
-    """Return scaled values, what of them is observed, and all features, the newest row last."""
-    values, features = prepared.scaled, prepared.features
+    """Return scaled values, what of them is observed, and further features if any, the newest row last."""
+    values, features = prepared.scaled, prepared.features[..., prepared.spec.channels :]
     observed = keras.ops.cast(keras.ops.logical_not(keras.ops.isnan(prepared.raw)), "float32")
+    further = [features] if features.shape[2] else []
     if prepared.length is None:
-        return values, observed, [features]
+        return values, observed, further
     align = AlignRight(name="align_right_context")
-    values, observed, features = (align(part, prepared.length) for part in (values, observed, features))
-    return values, observed, [features]
+    values, observed, *further = (align(part, prepared.length) for part in (values, observed, *further))
+    return values, observed, further

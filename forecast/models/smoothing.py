@@ -11,6 +11,8 @@ from forecast.models.dtypes import REGISTER
 FASTEST = 0.98
 # Free numbers to begin with: a half for the level, a quarter for the profile, half of the long period.
 START = (0.0, -1.0, 0.0)
+# Weight of no season at all beside those seen: a profile of one season would leave nothing of it to read.
+PRIOR = 0.1
 
 
 @REGISTER
@@ -56,7 +58,7 @@ class Smoothing(keras.layers.Layer):
         any_seen = ops.cast(ops.any(seen > 0, axis=2), "float32")
         level = _mean(means, any_seen * _kept(weights[..., 0], age), axis=1)
         away = (inside - means[:, :, None]) * seen
-        profile = _mean(away, seen * _kept(weights[..., 1], age)[:, :, None], axis=1)
+        profile = _mean(away, seen * _kept(weights[..., 1], age)[:, :, None], axis=1, prior=PRIOR)
         rest = (inside - (level[:, None] + profile)[:, None]) * seen
         left = (values - level[:, None] - _last(profile, rows)) * observed
         blocks = -(-self.horizon // season)
@@ -134,9 +136,9 @@ def _kept(rate, age):
     return ops.exp(age * ops.log(1 - FASTEST * ops.sigmoid(rate))[:, None])
 
 
-def _mean(values, weights, axis):
-    """Weighted mean over an axis; 0 where all weights are 0."""
-    total = ops.sum(weights, axis=axis)
+def _mean(values, weights, axis, prior=0.0):
+    """Weighted mean over an axis and a 0 of weight ``prior``; 0 where all weights are 0."""
+    total = ops.sum(weights, axis=axis) + prior
     return ops.sum(values * weights, axis=axis) / ops.where(total > 0, total, ops.ones_like(total))
 
 
