@@ -24,7 +24,7 @@ def build_esrnn(
     cell: str = "gru",
     units: int = 128,
     dropout: float = 0.3,
-    dilations: Sequence[int] = (),
+    dilations: Sequence[int] = (1,),
 ) -> keras.Model:
     """Build a hybrid of exponential smoothing and a recurrent network: raw values in, raw values out.
 
@@ -40,7 +40,7 @@ def build_esrnn(
         cell: ``"gru"``, ``"lstm"`` or ``"rnn"``.
         units: Width of the vectors and of the state.
         dropout: Share dropped before each output segment.
-        dilations: Segments that each layer steps back; empty: one, then the longest season if it has more.
+        dilations: Segments that each recurrent layer steps back, such as ``(1, 7)``: one layer a number.
 
     Returns:
         A ``keras.Model`` as ``build_rnn`` returns it.
@@ -61,8 +61,8 @@ def build_esrnn(
         segments with parallel decoding, as in ``build_segment``.
     """
     width = usual_segment(spec.season, spec.horizon) if segment is None else segment
-    steps = tuple(dilations) or _usual_dilations(spec, width)
-    check_sizes(segment=width, units=units, **{f"dilations[{i}]": step for i, step in enumerate(steps)})
+    each = {f"dilations[{i}]": step for i, step in enumerate(dilations)}
+    check_sizes(segment=width, units=units, dilations=len(dilations), **each)
     check_shares(dropout=dropout)
     prepared = prepare(spec)
     values, observed, further = _aligned(prepared)
@@ -72,7 +72,7 @@ def build_esrnn(
     read = keras.layers.Concatenate(name="read")([left, *further]) if further else left
     parts = Segments(width, name="segments")(read)
     vectors = dense(units, layer_seed(spec.seed, 1), "segment_vector", activation="relu")(parts)
-    for i, step in enumerate(steps):
+    for i, step in enumerate(dilations):
         layer = recurrent(
             cell, units, sequences=True, seed=layer_seed(spec.seed, 10 + i), name=f"{cell}_{step}"
         )
@@ -107,11 +107,6 @@ def dilated(layer: keras.layers.Layer, vectors: Any, step: int) -> Any:
     units = read.shape[-1]
     woven = keras.ops.transpose(keras.ops.reshape(read, (-1, step, rows, units)), (0, 2, 1, 3))
     return keras.ops.reshape(woven, (-1, rows * step, units))[:, rows * step - count :]
-
-
-def _usual_dilations(spec: Spec, width: int) -> tuple[int, ...]:
-    longer = min(max(spec.period // width, 2), -(-spec.context // width))
-    return (1, longer) if longer > 1 else (1,)
 
 
 def _aligned(prepared: Prepared) -> tuple[Any, Any, list[Any]]:
