@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from forecast.data.table import Choice
 from forecast.errors import ParameterError
 from forecast.estimators import contract as contracts
-from forecast.estimators import paths
+from forecast.estimators import exposure, paths
 from forecast.estimators.arguments import asked, chosen_method, options_of
 from forecast.estimators.fitting import Fitted
 from forecast.estimators.learning import learn
@@ -285,8 +285,9 @@ class Forecaster(RegressorMixin, BaseEstimator):
         values = table["forecast"].to_numpy().reshape(-1, table.attrs["horizon"]).T
         return values[:, 0] if values.shape[1] == 1 else values
 
-    # Written as methods there, and long enough for a module.
+    # Written as methods there, and long enough for modules.
     sample, total = paths.sample, paths.total
+    exposure_bias = exposure.exposure_bias
 
     def update(self, X: Any, y: Any = None) -> Forecaster:
         """Take newer rows: the history grows, and the intervals follow the errors; nothing is trained.
