@@ -134,7 +134,6 @@ def _check(table: str, options: dict[str, Any]) -> None:
 def _preview(checked: Any, options: dict[str, Any]) -> tuple:
     """Return everything that will be chosen, before Keras takes its seconds to start; refuse what cannot be fitted."""
     from forecast.estimators.contract import first_panel
-    from forecast.estimators.presets import networks
     from forecast.estimators.setting import Wishes, choose_setting
     from forecast.evaluation.intervals import check_quantiles
 
@@ -147,7 +146,6 @@ def _preview(checked: Any, options: dict[str, Any]) -> tuple:
             name: options[name] for name in ("horizon", "context", "season", "holdout", "validation", "short")
         },
         model=options["model"],
-        several=networks(options["preset"], options["ensemble"]) > 1,
         quantiles=check_quantiles(sorted({*quantiles, 0.5})) if quantiles else (),
     )
     return choices + choose_setting(panel, wishes)[1]

@@ -56,7 +56,6 @@ def wishes_of(estimator: Forecaster, options: Options, *, arrays: bool) -> Wishe
         quantiles=options.quantiles,
         validation=estimator.validation,
         model=options.model if options.builder is None else "own",
-        several=options.members > 1,
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from itertools import zip_longest
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import keras
@@ -16,7 +16,7 @@ from forecast.data.scale import spreads
 from forecast.data.table import Choice
 from forecast.data.transforms import choose_transform, wished_transform
 from forecast.errors import ParameterError
-from forecast.estimators.lessons import Lessons, learn_covariates
+from forecast.estimators.lessons import Lessons
 from forecast.estimators.presets import PRESETS
 from forecast.estimators.recipe import (
     AUTO_MODEL,
@@ -26,34 +26,25 @@ from forecast.estimators.recipe import (
     Extras,
     Options,
     frozen_options,
-    make_plan,
     members_of,
     usual_model,
-    with_budget,
 )
 from forecast.estimators.setting import Setting
+from forecast.estimators.trials import NEAR, Tried, compared, nearly_best, try_out
 from forecast.models.ensemble import member_spec
-from forecast.models.losses import loss_for, step_weights
 from forecast.models.registry import MODELS, options_of
 from forecast.models.spec import TRANSFORMS, Spec, check_word
 from forecast.models.transforms import Transform
-from forecast.training.fit import NOBODY, Listeners, compile_model, train
-from forecast.training.predict import predict_windows
+from forecast.training.fit import NOBODY, Listeners
 
-# Steps of a trial of a scaling, and the windows and folds it is judged by.
-TRIAL_STEPS, TRIAL_WINDOWS, TRIAL_FOLDS = 100, 400, 4
-# Part of a time budget that all trials together may take.
-TRIAL_SHARE = 0.2
 # Anchors tried with a transform, and without one.
 _ANCHORS = (("mean",), ("last", "mean", "period"))
 # Whose spread windows are divided by: their own, or that of the training rows.
 SCALES = ("auto", "window", "training")
 # Series whose spreads differ by less (90th against 10th percentile) may share one.
 _ALIKE = 2.0
-# Shorter contexts of an ensemble's members, as shares of the first one's, as far as a season fits.
-SHARES = (0.5, 0.15)
-# A scaling joins an ensemble if its error on validation rows is at most this much larger than the best one's.
-_NEAR = 1.1
+# Shorter context of an ensemble's member, as a share of the others', as far as the longest season fits.
+_SHARE = 0.29
 
 
 @dataclass(frozen=True)
@@ -99,51 +90,95 @@ def choose_network(lessons: Lessons, options: Options, listeners: Listeners = NO
     """Decide architecture, scaling and members.
 
     Args:
-        lessons: Rows to learn from and to judge by; the choice between scalings is made on the latter.
+        lessons: Rows to learn from and to judge by; the choices between scalings, and between architectures that
+            suit the rows alike, are made on the latter.
         options: What the user said; trials take a fifth of a time budget at most.
         listeners: Asked whether to stop; a trial that is stopped is judged as it stands.
     """
-    setting = lessons.setting
-    name = options.model if options.builder is None else "own"
+    base, scalings = _base(lessons, options), _scalings(lessons, options)
+    architectures = [
+        Architecture(name, _arguments(name, lessons, options)) for name in _names(lessons, options)
+    ]
+    near = [Tried(architectures[0], replace(base, **scaling)) for scaling in scalings]
+    choices, why = [], "what season, horizon and rows allow"
+    trials = len(near) + len(architectures) - 1
+    if trials > 1 and PRESETS[options.preset].trials and lessons.validation:
+        run = partial(try_out, lessons, options, trials=trials, interrupted=listeners.interrupted)
+        tried = [run(way) for way in near]
+        near = nearly_best(tried)
+        if len(tried) > 1:
+            flags = "--anchor, --scale, --target-transform"
+            choices.append(
+                Choice("scaling", near[0].scaling, flags, compared(tried, lambda one: one.scaling))
+            )
+        for other in architectures[1:]:
+            both = [near[0], run(Tried(other, _standing(near[0].spec)))]
+            why += "; " + compared(both, lambda one: one.architecture.name)
+            best = nearly_best(both)
+            near = [*best, *(way for way in near[1:] if way.error <= NEAR * best[0].error)]
+    first = near[0]
+    if options.builder is None and options.model == AUTO_MODEL:
+        choices.insert(0, Choice("model", first.architecture.name, "--model", why))
+    if options.members == 1:
+        return Chosen(first.spec, first.architecture, tuple(choices))
+    members = members_of(options, [_member(way, first) for way in _mixed(near)])
+    told = "; ".join(_words(first.spec, member) for member in members)
+    choices.append(
+        Choice("members", f"{len(members)}: {told}", "--ensemble", "what differs first, then seeds")
+    )
+    return Chosen(first.spec, Architecture(ENSEMBLE, {"members": members}), tuple(choices))
+
+
+def _names(lessons: Lessons, options: Options) -> tuple[str, ...]:
+    """Name the architecture, or those to choose between, the usual one first."""
+    if options.builder is not None:
+        return ("own",)
+    if options.model != AUTO_MODEL:
+        return (options.model,)
     rows = int(np.median(lessons.turn - lessons.panel.offsets[:-1]))
-    choices = []
-    if name == AUTO_MODEL:
-        # Options that only a row-wise network has are a wish for it.
-        wished = set(options.arguments) <= set(options_of(MODELS["segment"]))
-        name = usual_model(setting, rows) if wished else "rnn"
-        choices.append(Choice("model", name, "--model", "what season, horizon and rows allow"))
-    arguments = dict(options.arguments)
-    if name == "autoregressive":
-        arguments["lags"] = lessons.extras.lags
-    architecture = Architecture(name, frozen_options(arguments))
-    base = _base(lessons, options)
-    scalings = _scalings(lessons, options)
-    several = options.members > 1
-    if len(scalings) > 1 and PRESETS[options.preset].trials and lessons.validation:
-        few = _few(options, len(scalings))
-        asked = Listeners(interrupted=listeners.interrupted)
-        scalings, told = _tried(lessons, few, architecture, (base, scalings), asked)
-        choices.append(told)
-    first = replace(base, **scalings[0])
-    if not several:
-        return Chosen(first, architecture, tuple(choices))
-    changes = members_of(options, {}, _alternatives(first, scalings[1:]))
-    members = [{"model": name, "spec": change, "options": architecture.options} for change in changes]
-    told = f"{len(members)}: " + "; ".join(_words(member_spec(first, member)) for member in members)
-    choices.append(Choice("members", told, "--ensemble", "scaling and context first, then seeds"))
-    return Chosen(first, Architecture(ENSEMBLE, {"members": members}), tuple(choices))
+    # Options that only some networks have are a wish for those.
+    fitting = [
+        name for name in ("segment", "esrnn") if set(options.arguments) <= set(options_of(MODELS[name]))
+    ]
+    return tuple(fitting) if fitting and usual_model(lessons.setting, rows) == "segment" else ("rnn",)
 
 
-def loss_of(options: Options, spec: Spec) -> Any:
-    """Return the loss that suits the head, weighted for the horizons it serves."""
-    kind = options.loss
-    if kind == "auto":
-        kind = "pinball" if spec.quantiles else "mae"
-        kind = kind if spec.head == "quantiles" else "likelihood"
-    steps = None
-    if options.horizons:
-        steps = step_weights(options.horizons, spec.horizon)
-    return loss_for(kind, quantiles=spec.quantiles, head=spec.head, steps=steps)
+def _arguments(name: str, lessons: Lessons, options: Options) -> dict[str, Any]:
+    """Return the options of an architecture as JSON holds them."""
+    lags = {"lags": lessons.extras.lags} if name == "autoregressive" else {}
+    return frozen_options({**options.arguments, **lags})
+
+
+def _standing(spec: Spec) -> Spec:
+    """Return the spec with a level that smoothing can add to."""
+    return replace(spec, anchor="mean") if spec.anchor in ("period", "difference") else spec
+
+
+def _mixed(near: list[Tried]) -> list[Tried]:
+    """List members of an ensemble that differ: architecture, then context, then scaling."""
+    first = near[0]
+    others = [way for way in near[1:] if way.architecture.name != first.architecture.name]
+    scalings = [way for way in near[1:] if way.architecture.name == first.architecture.name]
+    context = int(first.spec.context * _SHARE)
+    context -= context % first.spec.season
+    short = []
+    if context >= max(first.spec.period, 8):
+        # On ETTh1's validation months a short context did best with the smoothing one.
+        way = next((way for way in (first, *others) if way.architecture.name == "esrnn"), first)
+        short = [replace(way, spec=replace(way.spec, context=context))]
+    return [first, *others, *short, *scalings]
+
+
+def _member(way: Tried, first: Tried) -> dict[str, Any]:
+    """Say what a member is and what its spec changes."""
+    whole = asdict(first.spec)
+    changes = {name: value for name, value in asdict(way.spec).items() if value != whole[name]}
+    return {"model": way.architecture.name, "spec": changes, "options": way.architecture.options}
+
+
+def _words(first: Spec, member: dict[str, Any]) -> str:
+    way = Tried(Architecture(member["model"]), member_spec(first, member))
+    return f"{member['model']} {way.scaling}"
 
 
 def _base(lessons: Lessons, options: Options) -> Spec:
@@ -219,87 +254,3 @@ def _divisors(lessons: Lessons, scale: dict[str, Any], options: Options) -> list
         by = np.median(each, axis=0)
         found.append({"scale_by": tuple(np.where(by > 0, by, 1.0).tolist())})
     return found
-
-
-def _alternatives(first: Spec, scalings: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """List what further members of an ensemble change: another scaling, a shorter context, then both."""
-    contexts = []
-    for share in SHARES:
-        context = int(first.context * share)
-        context -= context % first.season
-        if context >= max(first.period, 8):
-            contexts.append({"context": context})
-    both = [scaling | context for scaling, context in zip(scalings, contexts, strict=False)]
-    mixed = [one for pair in zip_longest(scalings, contexts) for one in pair if one is not None]
-    return mixed + both
-
-
-def _tried(
-    lessons: Lessons,
-    options: Options,
-    architecture: Architecture,
-    candidates: tuple[Spec, list[dict[str, Any]]],
-    listeners: Listeners,
-) -> tuple[list[dict[str, Any]], Choice]:
-    """Train each scaling for a few steps; the usual one stands unless another is better on the validation folds.
-
-    Returns:
-        The chosen scaling, then those that are nearly as good, the better ones first; and what was decided.
-    """
-    base, scalings = candidates
-    specs = [replace(base, **one) for one in scalings]
-    errors = np.array([_trial(lessons, options, architecture, spec, listeners) for spec in specs])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = np.log(errors / errors[0])
-    mean = np.nanmean(ratios, axis=1)
-    folds = np.sqrt(max(errors.shape[1], 1))
-    spread = np.nanstd(ratios, axis=1, ddof=1) / folds if errors.shape[1] > 1 else np.zeros(len(scalings))
-    better = np.where(mean + spread < 0, mean, np.inf)
-    better[0] = 0.0
-    best = int(better.argmin())
-    told = ", ".join(f"{_words(spec)} {np.nanmean(row):.3f}" for spec, row in zip(specs, errors, strict=True))
-    choice = Choice(
-        "scaling",
-        _words(specs[best]),
-        "--anchor, --scale, --target-transform",
-        f"MASE on validation rows: {told}",
-    )
-    near = [j for j in np.argsort(mean) if j != best and mean[j] <= mean[best] + np.log(_NEAR)]
-    return [scalings[j] for j in (best, *near)], choice
-
-
-def _few(options: Options, trials: int) -> Options:
-    """Return the options of a trial: few steps, and its share of a budget."""
-    steps = min(options.steps or TRIAL_STEPS, TRIAL_STEPS)
-    return replace(with_budget(options, TRIAL_SHARE / trials), steps=steps, epochs=None, optimizer=None)
-
-
-def _trial(
-    lessons: Lessons, options: Options, architecture: Architecture, spec: Spec, listeners: Listeners
-) -> np.ndarray:
-    """Train a network of a spec for a few steps; return its scaled error on each validation fold."""
-    teaching, judging = lessons.teaching(spec), lessons.judging(spec)
-    assert judging is not None
-    judging = judging.thin(TRIAL_WINDOWS)
-    model = architecture.build(spec, options.builder)
-    plan = make_plan(len(teaching), options, spec, len(lessons.panel))
-    compile_model(model, loss_of(options, spec), plan)
-    learn_covariates(model, lessons.panel, lessons.turn)
-    train(model, teaching, None, plan, listeners=listeners)
-    forecast = predict_windows(model, judging)
-    forecast = forecast[..., spec.middle] if spec.quantiles else forecast
-    error = (
-        np.abs(judging.actual(np.arange(len(judging))) - forecast)
-        / judging.scales[judging.series][:, None, :]
-    )
-    folds = np.array_split(
-        np.argsort(judging.origins - lessons.panel.offsets[judging.series], kind="stable"), TRIAL_FOLDS
-    )
-    return np.array([np.nanmean(error[fold]) if len(fold) else np.nan for fold in folds])
-
-
-def _words(spec: Spec) -> str:
-    """Say how a network scales, in few words."""
-    scale = spec.anchor if spec.transform == "none" else f"{spec.anchor} of {spec.transform}"
-    scale += " and training spread" if spec.scale_by else ""
-    return f"{scale}, {spec.context} rows"

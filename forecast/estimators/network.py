@@ -15,11 +15,12 @@ from forecast.data.panel import Panel
 from forecast.data.scale import error_scales
 from forecast.data.table import Choice
 from forecast.data.windows import Windows, make_windows
-from forecast.estimators.choosing import TRIAL_SHARE, choose_network, loss_of, make_extras, tell_extras
+from forecast.estimators.choosing import choose_network, make_extras, tell_extras
 from forecast.estimators.lessons import Lessons, learn_covariates
 from forecast.estimators.outputs import as_levels
-from forecast.estimators.recipe import Architecture, Extras, Options, make_plan, with_budget
+from forecast.estimators.recipe import Architecture, Extras, Options, loss_of, make_plan, with_budget
 from forecast.estimators.setting import Setting
+from forecast.estimators.trials import TRIAL_SHARE
 from forecast.evaluation.intervals import ConformalShift, conformal_scores
 from forecast.evaluation.widths import cases_of, series_of
 from forecast.models.forms import forms_of

@@ -17,6 +17,7 @@ from forecast.estimators.presets import PRESETS, networks
 from forecast.estimators.setting import Setting
 from forecast.models import MODELS, Spec, build_ensemble, build_model
 from forecast.models.ensemble import member_spec
+from forecast.models.losses import loss_for, step_weights
 from forecast.models.segment import usual_segment
 from forecast.training.fit import Plan
 
@@ -252,20 +253,27 @@ def usual_model(setting: Setting, rows: int) -> str:
     return "segment" if setting.context >= 2 * width and rows >= 12 * width else "rnn"
 
 
-def members_of(
-    options: Options, base: dict[str, Any], alternatives: list[dict[str, Any]]
-) -> list[dict[str, Any]]:
-    """List what the members of an ensemble change in the spec: scaling and context first, seeds after.
+def members_of(options: Options, members: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """List as many members of an ensemble as were asked for: those that differ, then the same with other seeds.
 
     Args:
         options: How many.
-        base: What the first one has.
-        alternatives: Further scalings and contexts, best first.
+        members: What differs, best first: ``"model"``, ``"spec"`` and ``"options"`` (see ``build_ensemble``).
     """
-    changes = [base, *alternatives][: options.members]
-    while len(changes) < options.members:
-        changes.append(changes[len(changes) % (1 + len(alternatives))])
-    return [change | {"seed": options.seed + i} for i, change in enumerate(changes)]
+    each = [members[i % len(members)] for i in range(options.members)]
+    return [one | {"spec": one["spec"] | {"seed": options.seed + i}} for i, one in enumerate(each)]
+
+
+def loss_of(options: Options, spec: Spec) -> Any:
+    """Return the loss that suits the head, weighted for the horizons it serves."""
+    kind = options.loss
+    if kind == "auto":
+        kind = "pinball" if spec.quantiles else "mae"
+        kind = kind if spec.head == "quantiles" else "likelihood"
+    steps = None
+    if options.horizons:
+        steps = step_weights(options.horizons, spec.horizon)
+    return loss_for(kind, quantiles=spec.quantiles, head=spec.head, steps=steps)
 
 
 def frozen_options(arguments: Mapping[str, Any]) -> dict[str, Any]:

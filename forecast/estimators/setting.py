@@ -46,7 +46,6 @@ class Wishes:
 
     Args:
         model: Architecture; segment-wise ones see longer contexts, as they cost less.
-        several: Whether a mean of networks is asked for, whose longest context is twice the usual one.
     """
 
     horizon: int | None = None
@@ -57,7 +56,6 @@ class Wishes:
     quantiles: tuple[float, ...] = ()
     validation: int | None = None
     model: str = "auto"
-    several: bool = False
 
 
 def choose_setting(panel: Panel, wishes: Wishes) -> tuple[Setting, tuple[Choice, ...]]:
@@ -141,8 +139,7 @@ def _horizon(panel: Panel, season: int, rows: int) -> tuple[int, str]:
 def _wanted(wishes: Wishes, horizon: int, season: int, period: int) -> int:
     """Return the context to use where the rows allow it: two of the longest season, or four horizons."""
     longest = season if wishes.model == "rnn" else period
-    usual = min(max(2 * longest, 4 * horizon, 24), LONGEST_CONTEXT)
-    return 2 * usual if wishes.several else usual
+    return min(max(2 * longest, 4 * horizon, 24), LONGEST_CONTEXT)
 
 
 def _sizes(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -94,19 +96,32 @@ def test_fast_takes_the_usual_scaling_untried():
     assert chosen.spec.anchor == "last" and [choice.what for choice in chosen.choices] == ["model"]
 
 
-def test_members_of_an_ensemble_differ_in_scaling_first_then_context_then_seed():
-    options = Options(model="segment", ensemble=6)
-    chosen = choose_network(lessons(growing(), options), options)
+def test_members_of_an_ensemble_differ_and_then_have_other_seeds():
+    options = Options(model="segment", arguments={"units": 8}, ensemble=6, steps=20)
+    setting = replace(SETTING, context=56)
+    chosen = choose_network(lessons(growing(400), options, setting), options)
     members = chosen.architecture.options["members"]
     assert len(members) == 6 and len({str(member["spec"]) for member in members}) == 6
-    assert members[1]["spec"]["anchor"] == "mean" and members[2]["spec"]["context"] == 14
     assert [member["spec"]["seed"] for member in members] == list(range(6))
+    assert members[0]["spec"] == {"seed": 0} and members[1]["spec"]["context"] == 14
     assert chosen.spec.context == max(spec.context for spec in chosen.architecture.specs(chosen.spec))
 
 
+def test_auto_tries_smoothing_beside_segments_and_says_so():
+    options = Options(arguments={"units": 8}, ensemble=3, steps=20)
+    chosen = choose_network(lessons(growing(), options), options)
+    told = {choice.what: choice for choice in chosen.choices}
+    assert list(told) == ["model", "scaling", "members"]
+    assert ": segment " in told["model"].why and ", esrnn " in told["model"].why
+    assert told["members"].value.startswith(f"3: {told['model'].value} ")
+
+
 def test_changes_are_repeated_with_other_seeds_where_there_are_no_more():
-    changes = members_of(Options(ensemble=3, seed=5), {}, [])
-    assert changes == [{"seed": 5}, {"seed": 6}, {"seed": 7}]
+    members = members_of(
+        Options(ensemble=3, seed=5), [{"model": "rnn", "spec": {}}, {"model": "segment", "spec": {}}]
+    )
+    assert [member["model"] for member in members] == ["rnn", "segment", "rnn"]
+    assert [member["spec"] for member in members] == [{"seed": 5}, {"seed": 6}, {"seed": 7}]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,104 @@
+"""Short trials of networks on folds of the validation rows, and what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from forecast.estimators.lessons import Lessons, learn_covariates
+from forecast.estimators.recipe import Architecture, Options, loss_of, make_plan, with_budget
+from forecast.models.spec import Spec
+from forecast.training.fit import Listeners, compile_model, train
+from forecast.training.predict import predict_windows
+
+# Steps of a trial, and the windows and folds it is judged by.
+TRIAL_STEPS, TRIAL_WINDOWS, TRIAL_FOLDS = 100, 400, 4
+# Part of a time budget that all trials together may take.
+TRIAL_SHARE = 0.2
+# What is at most this much worse than the best counts as nearly as good.
+NEAR = 1.1
+
+
+@dataclass(frozen=True, eq=False)
+class Tried:
+    """A network that was tried, or could be.
+
+    Args:
+        architecture: What is built.
+        spec: Of what sizes and scales.
+        errors: MASE on each fold; empty if it was not tried.
+    """
+
+    architecture: Architecture
+    spec: Spec
+    errors: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+    @property
+    def scaling(self) -> str:
+        """How it scales, in few words."""
+        spec = self.spec
+        scale = spec.anchor if spec.transform == "none" else f"{spec.anchor} of {spec.transform}"
+        scale += " and training spread" if spec.scale_by else ""
+        return f"{scale}, {spec.context} rows"
+
+    @property
+    def error(self) -> float:
+        """Mean over the folds."""
+        return float(np.nanmean(self.errors))
+
+
+def try_out(
+    lessons: Lessons, options: Options, way: Tried, trials: int, interrupted: Callable[[], bool] | None
+) -> Tried:
+    """Train a network for a few steps and judge it on the validation rows.
+
+    Args:
+        lessons: Rows to learn from and to judge by.
+        options: What the user said.
+        way: What to try.
+        trials: How many trials there will be: they share their part of a budget.
+        interrupted: Asked whether to stop; a trial that is stopped is judged as it stands.
+    """
+    spec = way.spec
+    steps = min(options.steps or TRIAL_STEPS, TRIAL_STEPS)
+    few = replace(with_budget(options, TRIAL_SHARE / trials), steps=steps, epochs=None, optimizer=None)
+    teaching, judging = lessons.teaching(spec), lessons.judging(spec)
+    assert judging is not None
+    judging = judging.thin(TRIAL_WINDOWS)
+    model = way.architecture.build(spec, options.builder)
+    plan = make_plan(len(teaching), few, spec, len(lessons.panel))
+    compile_model(model, loss_of(few, spec), plan)
+    learn_covariates(model, lessons.panel, lessons.turn)
+    train(model, teaching, None, plan, listeners=Listeners(interrupted=interrupted))
+    forecast = predict_windows(model, judging)
+    forecast = forecast[..., spec.middle] if spec.quantiles else forecast
+    away = np.abs(judging.actual(np.arange(len(judging))) - forecast)
+    error = away / judging.scales[judging.series][:, None, :]
+    oldest_first = np.argsort(judging.origins - lessons.panel.offsets[judging.series], kind="stable")
+    folds = np.array_split(oldest_first, TRIAL_FOLDS)
+    return replace(way, errors=np.array([np.nanmean(error[fold]) if len(fold) else np.nan for fold in folds]))
+
+
+def nearly_best(tried: Sequence[Tried]) -> list[Tried]:
+    """Return the one to take, then those that are nearly as good, the better ones first.
+
+    The first, the usual one, stands unless another is better by more than a standard error over the folds.
+    """
+    errors = np.array([one.errors for one in tried])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = np.log(errors / errors[0])
+    mean = np.nanmean(ratios, axis=1)
+    folds = errors.shape[1]
+    spread = np.nanstd(ratios, axis=1, ddof=1) / np.sqrt(folds) if folds > 1 else np.zeros(len(tried))
+    better = np.where(mean + spread < 0, mean, np.inf)
+    better[0] = 0.0
+    best = int(better.argmin())
+    near = [j for j in np.argsort(mean) if j != best and mean[j] <= mean[best] + np.log(NEAR)]
+    return [tried[j] for j in (best, *near)]
+
+
+def compared(tried: Sequence[Tried], name: Callable[[Tried], str]) -> str:
+    """Say what was compared, and how it did."""
+    return "MASE on validation rows: " + ", ".join(f"{name(one)} {one.error:.3f}" for one in tried)
