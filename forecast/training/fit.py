@@ -19,6 +19,7 @@ from forecast.models.forms import forms_of
 from forecast.training.arranging import arranged
 from forecast.training.optimizer import GuardedAdam
 from forecast.training.predict import in_batches, predict_windows
+from forecast.training.quiet import quiet_tracing
 from forecast.training.sequence import WindowSequence
 
 # Validation windows looked at after each epoch: enough to choose the best epoch, few enough to be quick.
@@ -183,7 +184,7 @@ def train(
     thin = None if validation is None or not len(validation) else validation.thin(MOST_VALIDATION)
     keeper = _Keeper(model, batches, thin, plan, listeners)
     # A batch may hold rows near 1e300 whose scaled values overflow: that is caught, not warned about.
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"), quiet_tracing():
         form.fit(
             batches, epochs=plan.epochs, verbose=0, shuffle=False, callbacks=[keeper, *listeners.callbacks]
         )
@@ -209,10 +210,11 @@ def expected_seconds(model: keras.Model, windows: Windows, plan: Plan) -> float:
     """
     which = np.arange(min(plan.batch_size, len(windows)))
     inputs = windows.inputs(which)
-    model.predict_on_batch(inputs)
-    began = time.perf_counter()
-    for _ in range(2):
+    with quiet_tracing():
         model.predict_on_batch(inputs)
+        began = time.perf_counter()
+        for _ in range(2):
+            model.predict_on_batch(inputs)
     step = 3 * (time.perf_counter() - began) / 2
     least = COMPILING + plan.total * step
     return least if plan.budget is None else min(least, plan.budget)

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from forecast.data.windows import Windows
+from forecast.training.quiet import quiet_tracing
 
 # Every call has this many windows, the last one filled up: one compiled program serves all, so a
 # forecast does not depend, to the last bit, on how many others were asked for with it.
@@ -29,7 +30,7 @@ def predict_windows(model: keras.Model, windows: Windows) -> np.ndarray:
     parts = []
     for which, filled in _batches(len(windows)):
         inputs = windows.inputs(filled)
-        forecast = np.array(model.predict_on_batch(inputs), dtype=np.float64)
+        forecast = _forecast(model, inputs)
         unknown = np.isnan(inputs["target"]).all(axis=1)
         forecast.swapaxes(1, 2)[unknown] = np.nan
         parts.append(forecast[: len(which)])
@@ -40,9 +41,14 @@ def in_batches(model: keras.Model, inputs: dict[str, np.ndarray], windows: int) 
     """Run a model over inputs that are gathered already: float64, its outputs end to end."""
     parts = []
     for which, filled in _batches(windows):
-        output = model.predict_on_batch({name: values[filled] for name, values in inputs.items()})
-        parts.append(np.array(output, dtype=np.float64)[: len(which)])
+        output = _forecast(model, {name: values[filled] for name, values in inputs.items()})
+        parts.append(output[: len(which)])
     return np.concatenate(parts)
+
+
+def _forecast(model: keras.Model, inputs: dict[str, np.ndarray]) -> np.ndarray:
+    with quiet_tracing():
+        return np.array(model.predict_on_batch(inputs), dtype=np.float64)
 
 
 def _batches(windows: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
