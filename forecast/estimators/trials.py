@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from forecast.estimators.lessons import Lessons, learn_covariates
+from forecast.estimators.outputs import as_levels
 from forecast.estimators.recipe import Architecture, Options, loss_of, make_plan, with_budget
 from forecast.models.spec import Spec
 from forecast.training.fit import Listeners, compile_model, train
@@ -72,8 +73,7 @@ def try_out(
     compile_model(model, loss_of(few, spec), plan)
     learn_covariates(model, lessons.panel, lessons.turn)
     train(model, teaching, None, plan, listeners=Listeners(interrupted=interrupted))
-    forecast = predict_windows(model, judging)
-    forecast = forecast[..., spec.middle] if spec.quantiles else forecast
+    forecast = as_levels(model, spec, predict_windows(model, judging))[..., spec.middle]
     away = np.abs(judging.actual(np.arange(len(judging))) - forecast)
     error = away / judging.scales[judging.series][:, None, :]
     oldest_first = np.argsort(judging.origins - lessons.panel.offsets[judging.series], kind="stable")

@@ -43,6 +43,15 @@ def test_a_logarithm_is_chosen_where_swings_grow_with_the_level():
     assert told.what == "scaling" and "MASE on validation rows" in told.why and "of log" in told.value
 
 
+@pytest.mark.parametrize("head", ["normal", "student"])
+def test_networks_that_forecast_a_distribution_are_judged_by_its_median(head):
+    table = growing().assign(sold=lambda t: 1_000 + np.sin(np.arange(len(t))))
+    options = Options(model="segment", arguments={"units": 4}, spec={"head": head}, steps=5)
+    (told,) = choose_network(lessons(table, options), options).choices
+    errors = [float(part.rsplit(" ", 1)[1]) for part in told.why.split(", ") if "." in part]
+    assert len(errors) == 3 and max(errors) < 20  # a scale in place of a median would be off by a thousand
+
+
 def test_the_choice_sees_nothing_behind_the_end_of_its_rows():
     options = Options(model="segment", arguments={"units": 4}, steps=20)
     table = growing()
