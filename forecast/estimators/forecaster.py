@@ -42,7 +42,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
         season: Rows of a season, 1 for none; None finds it.
         model: Architecture: ``"segment"``, ``"esrnn"``, ``"rnn"``, ``"seq2seq"``, ``"autoregressive"``, or for
             comparison ``"dense"``, ``"linear"``, ``"conv"``, ``"transformer"``; ``"auto"``: segment where the rows
-            allow, else rnn.
+            allow (esrnn if it is better on validation rows), else rnn.
         cell: ``"rnn"`` (SimpleRNN), ``"lstm"`` or ``"gru"`` of recurrent networks.
         units: Width of the network's layers; None: its usual one.
         layers: Number of its layers; None: its usual one.
@@ -79,7 +79,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
             ``"owa"``; of distributions ``"likelihood"`` and ``"crps"``.
         horizons: Horizons up to ``horizon`` that the loss serves alike; empty: all steps count alike.
         preset: ``"fast"``, ``"good"`` or ``"best"``: how many steps, trials and networks.
-        ensemble: Networks whose mean forecasts: other scalings and contexts first, then other seeds.
+        ensemble: Networks whose mean forecasts: other architectures, contexts and scalings, then other seeds.
         steps: Optimiser steps in all; None: passes over the windows, within the preset's bounds.
         epochs: Passes over the windows, in place of ``steps``.
         batch_size: Windows a step; None: 32 sequences or more, with the number of windows.
