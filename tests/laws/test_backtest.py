@@ -130,7 +130,9 @@ def test_white_noise_is_not_forecast_better_than_by_its_mean():
     gains = []
     for seed in range(10):
         noise = np.random.default_rng(seed).normal(size=400)
-        model = forecast.Forecaster(horizon=4, context=24, units=16, season=1, seed=seed, epochs=5).fit(noise)
+        model = forecast.Forecaster(horizon=4, context=24, units=16, season=1, seed=seed, preset="fast").fit(
+            noise
+        )
         table = forecast.backtest([model, "mean"], noise, windows=10, refit=5).summary.set_index("method")
         gains.append(table.loc["mean", "MAE"] - table.loc["network", "MAE"])
     assert np.mean(gains) < 3 * np.std(gains, ddof=1) / np.sqrt(len(gains))
