@@ -128,11 +128,10 @@ def test_a_fit_before_the_backtest_changes_nothing():
 def test_white_noise_is_not_forecast_better_than_by_its_mean():
     """Neither before nor after a fit on everything: ten series, error of the network against the mean."""
     gains = []
+    options = {"horizon": 4, "context": 24, "units": 16, "season": 1, "epochs": 5, "preset": "fast"}
     for seed in range(10):
         noise = np.random.default_rng(seed).normal(size=400)
-        model = forecast.Forecaster(horizon=4, context=24, units=16, season=1, seed=seed, preset="fast").fit(
-            noise
-        )
+        model = forecast.Forecaster(**options, seed=seed).fit(noise)
         table = forecast.backtest([model, "mean"], noise, windows=10, refit=5).summary.set_index("method")
         gains.append(table.loc["mean", "MAE"] - table.loc["network", "MAE"])
     assert np.mean(gains) < 3 * np.std(gains, ddof=1) / np.sqrt(len(gains))
