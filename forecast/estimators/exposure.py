@@ -42,6 +42,7 @@ def exposure_bias(self: Forecaster, X: Any, *, windows: int = 100) -> pd.DataFra
         Ranzato et al. (2016), "Sequence level training with recurrent neural networks", for the name.
     """
     from forecast.models.seq2seq import exposure_bias as measured
+    from forecast.training.quiet import quiet_tracing
 
     check_positive(windows=windows)
     fitted = self._fitted()
@@ -52,5 +53,6 @@ def exposure_bias(self: Forecaster, X: Any, *, windows: int = 100) -> pd.DataFra
             f"No series of the table has {network.spec.context + network.spec.horizon} rows, as many as a window."
         )
     which = np.arange(len(made))
-    found = measured(network.model, made.inputs(which), made.actual(which))
+    with quiet_tracing():
+        found = measured(network.model, made.inputs(which), made.actual(which))
     return pd.DataFrame({"step": found.step, "forced": found.forced, "free": found.free})

@@ -98,11 +98,10 @@ def test_fit_on_a_cut_table_equals_fit_on_the_same_rows():
 def test_white_noise_is_not_forecast_better_than_by_its_mean():
     """Held-out error of the network against the mean: not better than chance allows, over ten series."""
     gains = []
+    options = {"horizon": 4, "context": 24, "units": 16, "season": 1, "refit": False, "preset": "fast"}
     for seed in range(10):
         noise = np.random.default_rng(seed).normal(size=600)
-        model = forecast.Forecaster(
-            horizon=4, context=24, units=16, season=1, refit=False, seed=seed, model="segment"
-        )
+        model = forecast.Forecaster(**options, seed=seed)
         table = model.fit(noise).comparison_.set_index("method")
         gains.append(table.loc["mean", "MAE"] - table.loc["network", "MAE"])
     standard_error = np.std(gains, ddof=1) / np.sqrt(len(gains))
