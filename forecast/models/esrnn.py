@@ -7,12 +7,12 @@ from typing import Any
 
 import keras
 
-from forecast.models.frame import LONGEST_SKIP, dense, dropped, finish, layer_seed, linear_skip, prepare
+from forecast.models.frame import LONGEST_SKIP, dense, finish, layer_seed, linear_skip, prepare
 from forecast.models.inputs import Prepared
 from forecast.models.layout import AlignRight, Segments
 from forecast.models.recurrent import recurrent
 from forecast.models.rnn import check_shares, check_sizes
-from forecast.models.segment import decoded, output_places, usual_segment
+from forecast.models.segment import segments_ahead, usual_segment
 from forecast.models.smoothing import Smoothing, SmoothingWeights
 from forecast.models.spec import Spec
 
@@ -82,17 +82,12 @@ def build_esrnn(
         cell, units, sequences=True, states=True, seed=layer_seed(spec.seed, 19), name="decoder"
     )
     state = [vectors[:, -1]] * (2 if cell == "lstm" else 1)
-    steps_ahead = decoded(decoder, state, output_places(prepared, width, units), "parallel")
-    steps_ahead = dropped(steps_ahead, dropout, layer_seed(spec.seed, 99), "dropout")
-    free = dense(width * spec.channels * spec.outputs, layer_seed(spec.seed, 200), "segment_output")(
-        steps_ahead
-    )
-    free = keras.ops.reshape(free, (-1, steps_ahead.shape[1] * width, spec.channels, spec.outputs))
+    free = segments_ahead(prepared, decoder, state, width=width, dropout=dropout, decoding="parallel")
     skip = linear_skip(prepared, usual=spec.context <= LONGEST_SKIP)
     if spec.anchor not in ("period", "difference"):
         ahead = keras.layers.Reshape((spec.horizon, spec.channels, 1), name="smoothed")(ahead)
         skip = ahead if skip is None else keras.layers.Add(name="smoothed_and_skip")([skip, ahead])
-    return finish(prepared, free[:, : spec.horizon], skip=skip, name="esrnn")
+    return finish(prepared, free, skip=skip, name="esrnn")
 
 
 def dilated(layer: keras.layers.Layer, vectors: Any, step: int) -> Any:

@@ -71,12 +71,9 @@ def build_segment(
     vectors = dense(units, layer_seed(spec.seed, 1), "segment_vector", activation="relu")(parts)
     layer = recurrent(cell, units, sequences=True, states=True, seed=layer_seed(spec.seed, 10), name=cell)
     _, *state = layer(vectors, mask=mask)
-    ahead = decoded(layer, state, output_places(prepared, width, units), decoding)
-    ahead = dropped(ahead, dropout, layer_seed(spec.seed, 99), "dropout")
-    free = dense(width * spec.channels * spec.outputs, layer_seed(spec.seed, 200), "segment_output")(ahead)
-    free = keras.ops.reshape(free, (-1, ahead.shape[1] * width, spec.channels, spec.outputs))
+    free = segments_ahead(prepared, layer, state, width=width, dropout=dropout, decoding=decoding)
     skip = linear_skip(prepared, usual=spec.context <= LONGEST_SKIP)
-    return finish(prepared, free[:, : spec.horizon], skip=skip, name="segment")
+    return finish(prepared, free, skip=skip, name="segment")
 
 
 def usual_segment(season: int, horizon: int) -> int:
@@ -89,7 +86,19 @@ def usual_segment(season: int, horizon: int) -> int:
     return season if 12 <= season <= 48 else min(horizon, 24)
 
 
-def output_places(prepared: Prepared, width: int, units: int) -> Any:
+def segments_ahead(
+    prepared: Prepared, layer: Any, state: list[Any], *, width: int, dropout: float, decoding: str
+) -> Any:
+    """Decode the horizon segment by segment from a recurrent state: ``(batch, horizon, channels, outputs)``."""
+    spec = prepared.spec
+    ahead = _decoded(layer, state, _output_places(prepared, width, layer.units), decoding)
+    ahead = dropped(ahead, dropout, layer_seed(spec.seed, 99), "dropout")
+    free = dense(width * spec.channels * spec.outputs, layer_seed(spec.seed, 200), "segment_output")(ahead)
+    free = keras.ops.reshape(free, (-1, ahead.shape[1] * width, spec.channels, spec.outputs))
+    return free[:, : spec.horizon]
+
+
+def _output_places(prepared: Prepared, width: int, units: int) -> Any:
     """Return what drives the decoder at each output segment: its place, and what is known about it."""
     spec, count = prepared.spec, -(-prepared.spec.horizon // width)
     targets = spec.targets if spec.apart else 1
@@ -105,7 +114,7 @@ def output_places(prepared: Prepared, width: int, units: int) -> Any:
     return places
 
 
-def decoded(layer: Any, state: list[Any], places: Any, decoding: str) -> Any:
+def _decoded(layer: Any, state: list[Any], places: Any, decoding: str) -> Any:
     """Run the recurrent layer on from its final state: ``(batch, segments, units)``."""
     if decoding == "recurrent":
         return layer(places, initial_state=state)[0]
