@@ -246,6 +246,7 @@ class _Keeper(keras.callbacks.Callback):
         self.record, self.best, self.weights = Record(), np.inf, None
         self.culprit: str | None = None
         self.began = time.monotonic()
+        self.compiled: float | None = None
         self.epoch, self.val_loss = 0, None
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -330,8 +331,11 @@ class _Keeper(keras.callbacks.Callback):
         if self.listeners.progress is None:
             return
         gone = time.monotonic() - self.began
-        share = (self.epoch * self.plan.steps + step) / self.plan.total
-        left = gone / share - gone if share > 0 else np.nan
+        done = self.epoch * self.plan.steps + step
+        # The first step compiles the program: it says nothing about the others.
+        self.compiled = gone if self.compiled is None else self.compiled
+        pace = (gone - self.compiled) / (done - 1) if done > 1 else np.nan
+        left = pace * (self.plan.total - done) if done < self.plan.total else 0.0
         if self.plan.budget is not None:
             left = min(left, max(self.plan.budget - gone, 0.0))
         where = (self.epoch + 1, self.plan.epochs, step, self.plan.steps)
