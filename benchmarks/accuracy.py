@@ -1,7 +1,7 @@
 """Accuracy on public tables: `python benchmarks/accuracy.py etth1` (or m4, intervals, walks, defaults).
 
 Each command prints one table, and JSON with --json. Data are found through FORECAST_DATA_DIR, or downloaded. Settings
-were chosen on validation rows (ETTh1: months 13 to 16; M4: the last two days of the train rows), never on test rows.
+were chosen on validation rows (ETTh1: months 9 to 16; M4: the last two days of the train rows), never on test rows.
 
 etth1      12 / 4 / 4 months to train, validate, test; columns standardised on the train part; every test window;
            MSE and MAE over windows, steps and columns. One network serves all four horizons.

@@ -138,15 +138,16 @@ def setting() -> Value:
     """One option of an architecture: ``segment=24``.
 
     Example:
-        >>> setting().convert("attention=luong", None, None), setting().convert("paths=50", None, None)
-        (('attention', 'luong'), ('paths', 50))
+        >>> setting().convert("attention=luong", None, None), setting().convert("dilations=1,7", None, None)
+        (('attention', 'luong'), ('dilations', (1, 7)))
     """
 
     def read(text: str) -> tuple[str, Any]:
         name, sign, value = text.partition("=")
         if not sign or not name.strip() or not value:
             raise ValueError
-        return name.strip().replace("-", "_"), _plain(value.strip())
+        several = [_plain(part.strip()) for part in value.split(",")]
+        return name.strip().replace("-", "_"), several[0] if len(several) == 1 else tuple(several)
 
     return Value(read, "an option such as segment=24")
 

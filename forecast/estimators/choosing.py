@@ -30,7 +30,7 @@ from forecast.estimators.recipe import (
     usual_model,
 )
 from forecast.estimators.setting import Setting
-from forecast.estimators.trials import NEAR, Tried, compared, nearly_best, try_out
+from forecast.estimators.trials import TRIAL_SHARE, Tried, compared, nearly_best, try_out
 from forecast.models.ensemble import member_spec
 from forecast.models.registry import MODELS, options_of
 from forecast.models.spec import TRANSFORMS, Spec, check_word
@@ -49,11 +49,19 @@ _SHARE = 0.29
 
 @dataclass(frozen=True)
 class Chosen:
-    """What will be built: the spec of the whole, the architecture, and what was chosen on the way."""
+    """What will be built.
+
+    Args:
+        spec: Of the whole.
+        architecture: What is built of it.
+        choices: What was chosen on the way.
+        left: Share of a time budget that trials left for training.
+    """
 
     spec: Spec
     architecture: Architecture
     choices: tuple[Choice, ...] = ()
+    left: float = 1.0
 
 
 def make_extras(panel: Panel, setting: Setting, options: Options) -> Extras:
@@ -100,33 +108,42 @@ def choose_network(lessons: Lessons, options: Options, listeners: Listeners = NO
         Architecture(name, _arguments(name, lessons, options)) for name in _names(lessons, options)
     ]
     near = [Tried(architectures[0], replace(base, **scaling)) for scaling in scalings]
-    choices, why = [], "what season, horizon and rows allow"
+    choices, why, left = [], "what season, horizon and rows allow", 1.0
     trials = len(near) + len(architectures) - 1
-    if trials > 1 and PRESETS[options.preset].trials and lessons.validation:
+    if trials > 1 and PRESETS[options.preset].trials and _judged(lessons, base):
         run = partial(try_out, lessons, options, trials=trials, interrupted=listeners.interrupted)
-        tried = [run(way) for way in near]
+        tried, left = [run(way) for way in near], 1.0 - TRIAL_SHARE
         near = nearly_best(tried)
-        if len(tried) > 1:
-            flags = "--anchor, --scale, --target-transform"
-            choices.append(
-                Choice("scaling", near[0].scaling, flags, compared(tried, lambda one: one.scaling))
-            )
         for other in architectures[1:]:
-            both = [near[0], run(Tried(other, _standing(near[0].spec)))]
-            why += "; " + compared(both, lambda one: one.architecture.name)
-            best = nearly_best(both)
-            near = [*best, *(way for way in near[1:] if way.error <= NEAR * best[0].error)]
+            spec = near[0].spec if _named(options, "anchor") else _standing(near[0].spec)
+            rival = run(Tried(other, spec))
+            why += "; " + compared([near[0], rival], lambda one: one.architecture.name)
+            near = nearly_best([near[0], rival, *near[1:]])
+        if len(tried) > 1:
+            told = compared(tried, lambda one: one.scaling)
+            choices.append(Choice("scaling", near[0].scaling, "--anchor, --scale, --target-transform", told))
     first = near[0]
     if options.builder is None and options.model == AUTO_MODEL:
         choices.insert(0, Choice("model", first.architecture.name, "--model", why))
     if options.members == 1:
-        return Chosen(first.spec, first.architecture, tuple(choices))
+        return Chosen(first.spec, first.architecture, tuple(choices), left)
     members = members_of(options, [_member(way, first) for way in _mixed(near)])
     told = "; ".join(_words(first.spec, member) for member in members)
     choices.append(
         Choice("members", f"{len(members)}: {told}", "--ensemble", "what differs first, then seeds")
     )
-    return Chosen(first.spec, Architecture(ENSEMBLE, {"members": members}), tuple(choices))
+    return Chosen(first.spec, Architecture(ENSEMBLE, {"members": members}), tuple(choices), left)
+
+
+def _judged(lessons: Lessons, spec: Spec) -> bool:
+    """Say whether the validation rows hold a window to judge by."""
+    judging = lessons.judging(spec)
+    return judging is not None and len(judging) > 0
+
+
+def _named(options: Options, name: str) -> bool:
+    """Say whether the user chose this part of the scaling."""
+    return options.spec.get(name, "auto") != "auto"
 
 
 def _names(lessons: Lessons, options: Options) -> tuple[str, ...]:
@@ -241,6 +258,8 @@ def _scalings(lessons: Lessons, options: Options) -> list[dict[str, Any]]:
 def _divisors(lessons: Lessons, scale: dict[str, Any], options: Options) -> list[dict[str, Any]]:
     """List what windows of this anchor and transform may be divided by."""
     wish = check_word("scale", options.spec.get("scale", "auto"), SCALES)
+    if wish == "training" and scale["anchor"] == "none":
+        raise ParameterError("anchor='none' is no scaling at all: it goes without scale='training'.")
     usual = wish == "auto" and scale["anchor"] == "mean" and scale["transform"] == "none"
     found: list[dict[str, Any]] = [] if wish == "training" else [{}]
     if not usual and wish != "training":

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.data.windows import check_positive
-from forecast.errors import InputError
+from forecast.errors import InputError, ParameterError
 
 if TYPE_CHECKING:
     from forecast.estimators.forecaster import Forecaster
@@ -41,12 +41,15 @@ def exposure_bias(self: Forecaster, X: Any, *, windows: int = 100) -> pd.DataFra
     Source:
         Ranzato et al. (2016), "Sequence level training with recurrent neural networks", for the name.
     """
+    from forecast.models.forms import forms_of
     from forecast.models.seq2seq import exposure_bias as measured
     from forecast.training.quiet import quiet_tracing
 
     check_positive(windows=windows)
     fitted = self._fitted()
     network = fitted.network
+    if forms_of(network.model).members:
+        raise ParameterError("A mean of networks has no decoder of its own: fit one with --ensemble 1.")
     made = network.windows(fitted.panel(X)).thin(windows)
     if not len(made):
         raise InputError(

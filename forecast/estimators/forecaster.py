@@ -79,7 +79,8 @@ class Forecaster(RegressorMixin, BaseEstimator):
             ``"owa"``; of distributions ``"likelihood"`` and ``"crps"``.
         horizons: Horizons up to ``horizon`` that the loss serves alike; empty: all steps count alike.
         preset: ``"fast"``, ``"good"`` or ``"best"``: how many steps, trials and networks.
-        ensemble: Networks whose mean forecasts: other architectures, contexts and scalings, then other seeds.
+        ensemble: Networks whose mean forecasts: other architectures (with ``model="auto"``), contexts and scalings as
+            far as trials found them nearly as good, then other seeds.
         steps: Optimiser steps in all; None: passes over the windows, within the preset's bounds.
         epochs: Passes over the windows, in place of ``steps``.
         batch_size: Windows a step; None: 32 sequences or more, with the number of windows.

@@ -20,7 +20,6 @@ from forecast.estimators.lessons import Lessons, learn_covariates
 from forecast.estimators.outputs import as_levels
 from forecast.estimators.recipe import Architecture, Extras, Options, loss_of, make_plan, with_budget
 from forecast.estimators.setting import Setting
-from forecast.estimators.trials import TRIAL_SHARE
 from forecast.evaluation.intervals import ConformalShift, conformal_scores
 from forecast.evaluation.widths import cases_of, series_of
 from forecast.models.forms import forms_of
@@ -135,7 +134,7 @@ def fit_network(
     chosen = choose_network(lessons, options, listeners)
     model = chosen.architecture.build(chosen.spec, options.builder)
     members, specs = _members(model), chosen.architecture.specs(chosen.spec)
-    share, jobs = with_budget(options, (1 - TRIAL_SHARE) / len(members)), []
+    share, jobs = with_budget(options, chosen.left / len(members)), []
     for part, spec in zip(members, specs, strict=True):
         windows = lessons.teaching(spec)
         plan = make_plan(len(windows), share, spec, len(panel))

@@ -14,7 +14,7 @@ class Preset:
         most: Steps at most.
         passes: Passes over the windows in between.
         members: Networks in the mean.
-        trials: Whether anchors and transforms are tried on validation rows.
+        trials: Whether scalings and architectures are tried on validation rows.
     """
 
     fewest: int

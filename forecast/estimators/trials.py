@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from forecast.errors import TrainingDiverged
 from forecast.estimators.lessons import Lessons, learn_covariates
 from forecast.estimators.outputs import as_levels
 from forecast.estimators.recipe import Architecture, Options, loss_of, make_plan, with_budget
@@ -18,6 +19,8 @@ from forecast.training.predict import predict_windows
 TRIAL_STEPS, TRIAL_WINDOWS, TRIAL_FOLDS = 100, 400, 4
 # Part of a time budget that all trials together may take.
 TRIAL_SHARE = 0.2
+# Least error that is told from none.
+TINY = 1e-12
 # What is at most this much worse than the best counts as nearly as good.
 NEAR = 1.1
 
@@ -29,7 +32,8 @@ class Tried:
     Args:
         architecture: What is built.
         spec: Of what sizes and scales.
-        errors: MASE on each fold; empty if it was not tried.
+        errors: MASE on each fold, NaN for one without actual values, infinite where training diverged; empty if it was
+            not tried.
     """
 
     architecture: Architecture
@@ -46,8 +50,9 @@ class Tried:
 
     @property
     def error(self) -> float:
-        """Mean over the folds."""
-        return float(np.nanmean(self.errors))
+        """Mean over the folds, infinite without one."""
+        known = self.errors[~np.isnan(self.errors)]
+        return float(known.mean()) if len(known) else np.inf
 
 
 def try_out(
@@ -72,33 +77,50 @@ def try_out(
     plan = make_plan(len(teaching), few, spec, len(lessons.panel))
     compile_model(model, loss_of(few, spec), plan)
     learn_covariates(model, lessons.panel, lessons.turn)
-    train(model, teaching, None, plan, listeners=Listeners(interrupted=interrupted))
+    try:
+        train(model, teaching, None, plan, listeners=Listeners(interrupted=interrupted))
+    except TrainingDiverged:
+        return replace(way, errors=np.full(TRIAL_FOLDS, np.inf))
     forecast = as_levels(model, spec, predict_windows(model, judging))[..., spec.middle]
     away = np.abs(judging.actual(np.arange(len(judging))) - forecast)
     error = away / judging.scales[judging.series][:, None, :]
     oldest_first = np.argsort(judging.origins - lessons.panel.offsets[judging.series], kind="stable")
-    folds = np.array_split(oldest_first, TRIAL_FOLDS)
-    return replace(way, errors=np.array([np.nanmean(error[fold]) if len(fold) else np.nan for fold in folds]))
+    folds = [error[fold] for fold in np.array_split(oldest_first, TRIAL_FOLDS)]
+    known = [fold[~np.isnan(fold)] for fold in folds]
+    return replace(way, errors=np.array([fold.mean() if len(fold) else np.nan for fold in known]))
 
 
 def nearly_best(tried: Sequence[Tried]) -> list[Tried]:
     """Return the one to take, then those that are nearly as good, the better ones first.
 
-    The first, the usual one, stands unless another is better by more than a standard error over the folds.
+    The first, the usual one, stands unless another is better by more than a standard error over the folds. What has an
+    infinite error comes last, and where the usual one has, the first that has none takes its place.
     """
     errors = np.array([one.errors for one in tried])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = np.log(errors / errors[0])
-    mean = np.nanmean(ratios, axis=1)
-    folds = errors.shape[1]
-    spread = np.nanstd(ratios, axis=1, ddof=1) / np.sqrt(folds) if folds > 1 else np.zeros(len(tried))
+    errors[np.isinf(errors).any(axis=1)] = np.nan
+    known = ~np.isnan(errors)
+    usual = int(known.any(axis=1).argmax())
+    ratios = np.log(np.maximum(errors, TINY)) - np.log(np.maximum(errors[usual], TINY))
+    both = known & known[usual]
+    mean, spread = np.array([_mean_and_error(row[on]) for row, on in zip(ratios, both, strict=True)]).T
     better = np.where(mean + spread < 0, mean, np.inf)
-    better[0] = 0.0
+    better[usual] = 0.0
     best = int(better.argmin())
-    near = [j for j in np.argsort(mean) if j != best and mean[j] <= mean[best] + np.log(NEAR)]
+    limit = mean[best] + np.log(NEAR)
+    near = [j for j in np.argsort(mean, kind="stable") if j != best and mean[j] <= limit < np.inf]
     return [tried[j] for j in (best, *near)]
+
+
+def _mean_and_error(values: np.ndarray) -> tuple[float, float]:
+    """Return a mean and its standard error, 0 for a single value; an infinite mean of none."""
+    if not len(values):
+        return np.inf, 0.0
+    error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else 0.0
+    return float(values.mean()), float(error)
 
 
 def compared(tried: Sequence[Tried], name: Callable[[Tried], str]) -> str:
     """Say what was compared, and how it did."""
-    return "MASE on validation rows: " + ", ".join(f"{name(one)} {one.error:.3f}" for one in tried)
+    errors = [f"{one.error:.3f}" if np.isfinite(one.error) else "diverged" for one in tried]
+    told = [f"{name(one)} {error}" for one, error in zip(tried, errors, strict=True)]
+    return "MASE on validation rows: " + ", ".join(told)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -24,7 +23,7 @@ def build_esrnn(
     cell: str = "gru",
     units: int = 128,
     dropout: float = 0.3,
-    dilations: Sequence[int] = (1,),
+    dilations: int | tuple[int, ...] | list[int] = (1,),
 ) -> keras.Model:
     """Build a hybrid of exponential smoothing and a recurrent network: raw values in, raw values out.
 
@@ -61,6 +60,7 @@ def build_esrnn(
         segments with parallel decoding, as in ``build_segment``.
     """
     width = usual_segment(spec.season, spec.horizon) if segment is None else segment
+    dilations = dilations if isinstance(dilations, tuple | list) else (dilations,)
     each = {f"dilations[{i}]": step for i, step in enumerate(dilations)}
     check_sizes(segment=width, units=units, dilations=len(dilations), **each)
     check_shares(dropout=dropout)
@@ -73,9 +73,8 @@ def build_esrnn(
     parts = Segments(width, name="segments")(read)
     vectors = dense(units, layer_seed(spec.seed, 1), "segment_vector", activation="relu")(parts)
     for i, step in enumerate(dilations):
-        layer = recurrent(
-            cell, units, sequences=True, seed=layer_seed(spec.seed, 10 + i), name=f"{cell}_{step}"
-        )
+        seed = layer_seed(spec.seed, 10 + 1_000 * i)
+        layer = recurrent(cell, units, sequences=True, seed=seed, name=f"{cell}_{i + 1}")
         deeper = dilated(layer, vectors, step)
         vectors = deeper if i == 0 else vectors + deeper
     decoder = recurrent(
@@ -106,8 +105,8 @@ def dilated(layer: keras.layers.Layer, vectors: Any, step: int) -> Any:
 
 def _aligned(prepared: Prepared) -> tuple[Any, Any, list[Any]]:
     """Return scaled values, what of them is observed, and further features if any, the newest row last."""
-    values, features = prepared.scaled, prepared.features[..., prepared.spec.channels :]
-    observed = keras.ops.cast(keras.ops.logical_not(keras.ops.isnan(prepared.raw)), "float32")
+    values, observed = prepared.scaled, prepared.observed
+    features = prepared.features[..., prepared.spec.channels :]
     further = [features] if features.shape[2] else []
     if prepared.length is None:
         return values, observed, further

@@ -26,6 +26,7 @@ class Prepared:
         inputs: Raw inputs by name.
         raw: Targets on the transformed axis, not scaled ``(batch, context, channels)``.
         scaled: Scaled targets ``(batch, context, channels)``, newest row last where not padded.
+        observed: 1 where ``scaled`` is known, 0 where it is missing or padding, in its shape.
         features: Everything known over the context ``(batch, context, features)``.
         mask: Right-padded ``(batch, context)``, or None.
         length: ``(batch,)``, or None.
@@ -41,6 +42,7 @@ class Prepared:
     inputs: dict[str, Any]
     raw: Any
     scaled: Any
+    observed: Any
     features: Any
     mask: Any
     length: Any
@@ -114,6 +116,7 @@ def prepare(spec: Spec, *, causal: bool = False) -> Prepared:
         inputs=inputs,
         raw=raw,
         scaled=scaled,
+        observed=observed,
         features=_joined(past, "features"),
         mask=mask,
         length=length,

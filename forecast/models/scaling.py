@@ -17,7 +17,7 @@ class WindowScale(keras.layers.Layer):
     """Subtract each window's level and divide by its spread, or a given one, per channel; only the context is read.
 
     Missing values (NaN) and padding count for nothing and become 0, the level itself. A window that
-    is constant has scale 0, so that its forecast is that constant.
+    is constant has scale 0, so that its forecast is that constant, unless another scale is given.
 
     Args:
         anchor: The level: ``"last"`` observed value, ``"mean"`` of the window, mean of its last

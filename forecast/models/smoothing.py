@@ -19,9 +19,11 @@ PRIOR = 0.1
 class Smoothing(keras.layers.Layer):
     """Smooth the seasons of a context: a level, a profile of the season, and what the last long period left.
 
-    The level is the mean of the seasons' means, the profile that of the rows' distances from them, both with
-    weights that fall by a constant factor from each season to the one before. A long period (a week of days)
-    adds a share of what level and profile left of the same rows one period ago. Missing rows count for nothing.
+    The profile is the mean of the rows' distances from the mean of their season, the level that of the rows without
+    the profile, both with weights that fall by a constant factor from each season to the one before. A long period (a
+    week of days) adds a share of what level and profile left of the same rows one period ago. Missing rows count for
+    nothing; a season of which rows are missing counts for the share that is seen, since its mean is that of some
+    phases only.
 
     Args:
         season: Rows of a season, 1 for none: then rows are seasons, and have no profile.
@@ -53,12 +55,13 @@ class Smoothing(keras.layers.Layer):
         count = rows // season
         inside = ops.reshape(values[:, rows - count * season :], (-1, count, season, channels))
         seen = ops.reshape(observed[:, rows - count * season :], (-1, count, season, channels))
-        age = ops.cast(count - 1 - ops.arange(count), "float32")[None, :, None]
-        means = _mean(inside, seen, axis=2)
-        any_seen = ops.cast(ops.any(seen > 0, axis=2), "float32")
-        level = _mean(means, any_seen * _kept(weights[..., 0], age), axis=1)
-        away = (inside - means[:, :, None]) * seen
-        profile = _mean(away, seen * _kept(weights[..., 1], age)[:, :, None], axis=1, prior=PRIOR)
+        share = ops.mean(seen, axis=2)
+        age = _age(share)
+        away = inside - _mean(inside, seen, axis=2)[:, :, None]
+        trust = seen * (share * _kept(weights[..., 1], age))[:, :, None]
+        profile = _mean(away, trust, axis=1, prior=PRIOR)
+        trust = seen * _kept(weights[..., 0], age)[:, :, None]
+        level = _mean(inside - profile[:, None], trust, axis=(1, 2))
         rest = (inside - (level[:, None] + profile)[:, None]) * seen
         left = (values - level[:, None] - _last(profile, rows)) * observed
         blocks = -(-self.horizon // season)
@@ -67,8 +70,8 @@ class Smoothing(keras.layers.Layer):
         if 1 < periods <= count and season == self.season:
             # The rows of the last long period, from its first on, again and again.
             place = [count - periods + j % periods for j in range(blocks)]
-            share = ops.sigmoid(weights[..., 2])[:, None, None]
-            ahead = ahead + share * ops.take(rest, ops.convert_to_tensor(place, "int32"), axis=1)
+            part = ops.sigmoid(weights[..., 2])[:, None, None]
+            ahead = ahead + part * ops.take(rest, ops.convert_to_tensor(place, "int32"), axis=1)
         ahead = ops.reshape(ahead, (-1, blocks * season, channels))
         return left, ahead[:, : self.horizon]
 
@@ -129,6 +132,17 @@ class SmoothingWeights(keras.layers.Layer):
 
     def get_config(self):
         return super().get_config() | {"targets": self.targets, "apart": self.apart}
+
+
+def _age(share):
+    """Count seasons back from the newest of which a row is seen, in the shape of ``share``.
+
+    Counted from the newest of all, every weight of a series that has been silent for long would be rounded to 0.
+    """
+    count = share.shape[1]
+    age = ops.cast(count - 1 - ops.arange(count), "float32")[None, :, None]
+    newest = ops.min(ops.where(share > 0, age, ops.full_like(age, count)), axis=1, keepdims=True)
+    return ops.maximum(age - newest, 0.0)
 
 
 def _kept(rate, age):

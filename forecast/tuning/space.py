@@ -129,8 +129,12 @@ def command(table: str, settings: Mapping[str, Any]) -> str:
             words.append(flag if value else f"--no-{name.replace('_', '-')}")
         elif name == "model_options":
             for option, chosen in value.items():
-                words += ["--model-options", shlex.quote(f"{option}={chosen}")]
+                words += ["--model-options", shlex.quote(f"{option}={_told(chosen)}")]
         else:
-            told = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-            words += [flag, shlex.quote(told or "none")]
+            words += [flag, shlex.quote(_told(value) or "none")]
     return " ".join(words)
+
+
+def _told(value: Any) -> str:
+    """Write a value as options take it, several with commas between them."""
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

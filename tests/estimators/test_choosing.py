@@ -10,7 +10,7 @@ import pytest
 
 import forecast
 from forecast.data.encoding import fit_static
-from forecast.errors import ParameterError
+from forecast.errors import ParameterError, TrainingDiverged
 from forecast.estimators.choosing import choose_network, make_extras
 from forecast.estimators.lessons import Lessons
 from forecast.estimators.recipe import Options, make_plan, members_of, usual_model
@@ -125,6 +125,57 @@ def test_auto_tries_smoothing_beside_segments_and_says_so():
     assert told["members"].value.startswith(f"3: {told['model'].value} ")
 
 
+def favour(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give networks of this name half the error of the others, untrained."""
+
+    def rated(lessons, options, way, trials, interrupted):
+        return replace(way, errors=np.full(4, 0.5 if way.architecture.name == name else 1.0))
+
+    monkeypatch.setattr("forecast.estimators.choosing.try_out", rated)
+
+
+@pytest.mark.parametrize(
+    ("wish", "found"), [("auto", "last"), ("period", "period"), ("difference", "difference")]
+)
+def test_an_anchor_asked_for_stays_with_the_better_network(wish, found, monkeypatch):
+    favour("esrnn", monkeypatch)
+    options = Options(spec={"anchor": wish, "transform": "none"})
+    chosen = choose_network(lessons(growing(), options), options)
+    assert (chosen.architecture.name, chosen.spec.anchor) == ("esrnn", found)
+
+
+def test_the_scaling_that_is_told_is_that_of_the_network_taken(monkeypatch):
+    favour("esrnn", monkeypatch)
+    options = Options(spec={"transform": "none"})
+    setting = replace(SETTING, period=14)
+    monkeypatch.setattr("forecast.estimators.choosing._ANCHORS", (("mean",), ("period", "last")))
+    chosen = choose_network(lessons(growing(), options, setting), options)
+    told = {choice.what: choice.value for choice in chosen.choices}
+    assert chosen.spec.anchor == "mean" and told == {"model": "esrnn", "scaling": "mean, 28 rows"}
+
+
+def test_validation_rows_without_a_window_try_nothing():
+    options = Options()
+    short = lessons(growing(), options, replace(SETTING, validation=3))
+    gap = lessons(
+        growing().assign(sold=lambda t: t["sold"].where((t.index < 140) | (t.index >= 180))), options
+    )
+    for rows in (short, replace(gap, stop=gap.stop - 30)):
+        chosen = choose_network(rows, options)
+        assert [choice.what for choice in chosen.choices] == ["model"] and chosen.left == 1.0
+
+
+def test_trials_take_their_part_of_a_budget_and_survive_divergence(monkeypatch):
+    def diverge(*_, **__):
+        raise TrainingDiverged("no end")
+
+    monkeypatch.setattr("forecast.estimators.trials.train", diverge)
+    options = Options(model="segment", arguments={"units": 4}, spec={"transform": "none"}, budget=100.0)
+    chosen = choose_network(lessons(growing(), options), options)
+    assert chosen.left == 0.8 and chosen.spec.anchor == "last"
+    assert chosen.choices[0].why.count("diverged") == 3
+
+
 def test_changes_are_repeated_with_other_seeds_where_there_are_no_more():
     members = members_of(
         Options(ensemble=3, seed=5), [{"model": "rnn", "spec": {}}, {"model": "segment", "spec": {}}]
@@ -168,6 +219,7 @@ def test_an_option_that_the_network_lacks_is_refused_with_those_it_has():
         ({"target_transform": "root"}, "target_transform"),
         ({"anchor": "first"}, "anchor must be one of"),
         ({"scale": "row"}, "scale must be one of auto, window, training"),
+        ({"anchor": "none", "scale": "training"}, "goes without scale='training'"),
     ],
 )
 def test_refusals(wrong, words):

@@ -33,6 +33,9 @@ def test_errors_by_step_in_spreads_of_the_windows(coder, tmp_path):
 
 
 def test_what_has_no_decoder_and_what_is_too_short_is_told(coder):
+    several = forecast.Forecaster(**SEQ2SEQ, ensemble=2).fit(shops())
+    with pytest.raises(ParameterError, match="mean of networks has no decoder"):
+        several.exposure_bias(shops())
     plain = forecast.Forecaster(**(SEQ2SEQ | {"model": "rnn"})).fit(shops())
     with pytest.raises(ParameterError, match="has no decoder"):
         plain.exposure_bias(shops())

@@ -27,11 +27,24 @@ def tried(*errors: float, name: str = "segment", **changes: object) -> Tried:
         ([(0.99, 0.98, 0.99, 0.98), (0.9, 0.91, 0.9, 0.91)], 2),
         ([(np.nan, 0.9, 0.9, 0.9)], 1),
         ([(1.0, 1.0, 1.0, 1.0)], 0),
+        ([(0.5, np.nan, np.nan, np.nan)], 1),  # a single fold decides by itself
+        ([(np.inf, 0.5, 0.5, 0.5)], 0),
+        ([(np.nan,) * 4], 0),
     ],
 )
 def test_the_usual_one_stands_unless_another_is_better_beyond_chance(others, best):
     all_tried = [tried(1, 1, 1, 1), *(tried(*errors) for errors in others)]
     assert nearly_best(all_tried)[0] is all_tried[best]
+
+
+def test_what_diverged_comes_last():
+    lost, sound, better = tried(np.inf, np.inf), tried(1.0, 1.0), tried(0.5, 0.5)
+    assert nearly_best([lost, sound, better]) == [better]
+    assert nearly_best([lost, sound]) == [sound]
+    assert nearly_best([lost, tried(np.nan, np.nan)]) == [lost]
+    assert compared([lost, sound], lambda one: one.architecture.name).endswith(
+        "segment diverged, segment 1.000"
+    )
 
 
 def test_one_fold_decides_by_itself():

@@ -26,6 +26,7 @@ def test_models_and_training_on_another_backend(backend):
         "tests/models/test_laws.py",
         "tests/models/test_rnn.py",
         "tests/models/test_segment.py",
+        "tests/models/test_esrnn.py",
         "tests/models/test_comparison.py",
         "tests/models/test_losses.py",
         "tests/models/test_draws.py",

@@ -28,24 +28,27 @@ def by_hand(values, observed, weights, season, period, horizon):
     season = season if len(values) >= season else 1
     count = len(values) // season
     first = len(values) - count * season
-    means, level, total = np.zeros(count), 0.0, 0.0
+    means, share = np.zeros(count), np.zeros(count)
     for d in range(count):
         rows = range(first + d * season, first + (d + 1) * season)
         seen = [values[t] for t in rows if observed[t]]
-        if seen:
-            means[d] = np.mean(seen)
-            level += (1 - rates[0]) ** (count - 1 - d) * means[d]
-            total += (1 - rates[0]) ** (count - 1 - d)
-    level /= total if total else 1.0
+        means[d], share[d] = (np.mean(seen), len(seen) / season) if seen else (0.0, 0.0)
+    newest = max((d for d in range(count) if share[d]), default=0)
     profile = np.zeros(season)
     for j in range(season):
         up, down = 0.0, PRIOR
         for d in range(count):
             t = first + d * season + j
             if observed[t]:
-                up += (1 - rates[1]) ** (count - 1 - d) * (values[t] - means[d])
-                down += (1 - rates[1]) ** (count - 1 - d)
+                trust = share[d] * (1 - rates[1]) ** (newest - d)
+                up, down = up + trust * (values[t] - means[d]), down + trust
         profile[j] = up / down
+    level, total = 0.0, 0.0
+    for t in range(first, len(values)):
+        if observed[t]:
+            trust = (1 - rates[0]) ** (newest - (t - first) // season)
+            level, total = level + trust * (values[t] - profile[(t - first) % season]), total + trust
+    level /= total if total else 1.0
     ahead = np.array([level + profile[h % season] for h in range(horizon)])
     long = period // season if season > 1 or period > season else 1
     if 1 < long <= count:
@@ -94,6 +97,24 @@ def test_a_season_without_noise_goes_on_exactly():
         assert (np.abs(left).max() < 0.1) == (size == 0)
 
 
+@pytest.mark.parametrize("seen", [range(96), range(63, 96), range(23, 96), [*range(72), 78]])
+def test_a_season_seen_in_part_does_not_move_the_level(seen):
+    wave = np.sin(np.arange(120) * 2 * np.pi / 24)
+    observed = np.isin(np.arange(96), list(seen))[None, :, None]
+    ahead = smooth((wave[:96] * observed[0, :, 0])[None, :, None], observed, np.zeros((1, 1, 3)), 24, 24, 24)[
+        1
+    ]
+    assert np.abs(ahead[0, :, 0] - wave[96:]).mean() < 0.15
+
+
+def test_a_series_silent_for_long_keeps_its_level():
+    values, observed = np.zeros((1, 336, 1)), np.zeros((1, 336, 1))
+    values[0, :60, 0], observed[0, :60, 0] = 5.0, 1.0
+    fast = np.full((1, 1, 3), 30.0)  # only the newest season counts
+    for weights in (fast, np.zeros((1, 1, 3))):
+        np.testing.assert_allclose(smooth(values, observed, weights, 1, 1, 3)[1], 5.0, atol=1e-5)
+
+
 def test_rates_begin_alike_and_are_moved_by_what_is_known_of_the_series():
     layer = SmoothingWeights(2, apart=True)
     like, static = np.zeros((6, 3, 1), "float32"), np.arange(12, dtype="float32").reshape(6, 2)
@@ -130,9 +151,16 @@ def test_series_that_are_embedded_are_smoothed_each_in_its_own_way():
 
 def test_dilations_are_those_asked_for():
     spec = Spec(context=336, horizon=48, season=24, period=168)
-    for given, names in (({}, ["gru_1"]), ({"dilations": (1, 7), "cell": "lstm"}, ["lstm_1", "lstm_7"])):
+    for given, names in (
+        ({}, ["gru_1"]),
+        ({"dilations": 7}, ["gru_1"]),
+        ({"dilations": (1, 1), "cell": "lstm"}, ["lstm_1", "lstm_2"]),
+    ):
         layers = [part.name for part in build_esrnn(spec, units=2, **given).layers]
         assert [name for name in layers if name.startswith(("lstm", "gru"))] == names
-    for wrong in ((), (1, 0)):
+    inputs = windows(replace(spec, padded=False), rows=2)
+    made = [run(randomised(build_esrnn(spec, units=2, dilations=(1, far))), inputs) for far in (1, 7)]
+    assert not np.allclose(*made)
+    for wrong in ((), (1, 0), 2.5, "far"):
         with pytest.raises(ParameterError, match="dilations"):
             build_esrnn(spec, dilations=wrong)
