@@ -122,6 +122,27 @@ def test_known_future_columns_are_demanded_by_name(covariates):
         covariates.predict(horizon=5)
 
 
+def test_a_series_that_training_did_not_know_is_forecast_and_says_from_what(compared, covariates):
+    new = shops(rows=30).replace({"shop": {"s1": "new"}})
+    found = compared.predict(new)
+    assert found.groupby("shop")["source"].unique().map(list).to_dict() == {
+        "new": ["pool"], "s0": ["series"], "s2": ["series"],
+    }  # fmt: skip
+    assert np.isfinite(found["forecast"]).all() and "source" not in compared.predict(shops())
+    told = covariates.predict(shops(covariates=True, ahead=3).replace({"shop": {"s1": "new"}}))
+    assert set(told.loc[told["shop"] == "new", "source"]) == {"static"}
+
+
+def test_one_observed_value_in_the_context_is_enough_for_a_forecast():
+    gaps = shops(rows=60)
+    gaps.loc[gaps.index % 9 == 4, "sold"] = np.nan  # so that the network learns of gaps
+    model = forecast.Forecaster(**(SMALL | PLAIN), holdout=0, short="pad").fit(gaps)
+    silent = shops(rows=20, series=1).replace({"shop": {"s0": "new"}})
+    silent.loc[np.r_[0:15, 16:20], "sold"] = np.nan
+    found = model.predict(silent)
+    assert len(found) == 3 and np.isfinite(found["forecast"]).all()
+
+
 def test_future_rows_alone_continue_the_stored_history(covariates, compared, tmp_path):
     whole = shops(covariates=True, ahead=3)
     ahead = whole[whole["sold"].isna()].drop(columns=["sold", "visits"])
