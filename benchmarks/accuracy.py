@@ -168,7 +168,7 @@ def intervals(seeds: int, _: list[str] | None) -> list[dict[str, Any]]:
         lower, upper = (found[name].to_numpy().reshape(len(actual), -1) for name in ("q0.025", "q0.975"))
         row = {
             "model": f"esrnn, two networks, seed {seed}",
-            "MSIS": metrics.msis(actual, lower, upper, 0.05, scales[:, None]),
+            "MSIS": metrics.msis(actual, lower, upper, 0.95, scales[:, None]),
         }
         row["coverage"] = metrics.coverage(actual, lower, upper)
         rows.append(row | {"cpu_s": time.process_time() - began})
