@@ -72,8 +72,8 @@ class Forecaster(RegressorMixin, BaseEstimator):
         calibrate: Shift the quantiles so that they hold on windows that were not trained on.
         method: ``"network"``, ``"auto"`` (a mean of network and baselines, weighted by the held-out rows), a
             baseline's name, or ``"best"``: fitted with it, up to four more networks are trained, each on the rows
-            before an earlier block, and what is not better than the naive forecast beyond chance does not stand
-            (``gate_``). Asked of a model fitted otherwise, ``"best"`` is the winner of the comparison.
+            before an earlier block, and what is not better than the naive forecast by 1 % and beyond chance does not
+            stand (``gate_``). Asked of a model fitted otherwise, ``"best"`` is the winner of the comparison.
         loss: ``"auto"`` (pinball with quantiles, likelihood of a distribution, else absolute error); with quantiles
             also ``"smape"`` and ``"owa"``; of points ``"mae"``, ``"mse"``, ``"mixed"``, ``"mase"``, ``"smape"``,
             ``"owa"``; of distributions ``"likelihood"`` and ``"crps"``.

@@ -10,6 +10,10 @@ about the spread. Against the naive forecast there are many candidates, and one 
 one is: each is tested at the level 0.05 divided by their number (Bonferroni). Against the best baseline the network
 has to be better by one standard error (the quantile 0.841 of a normal distribution).
 
+A method that is almost the naive forecast, such as smoothing that takes all but a thousandth of the newest value, has
+an error that differs from naive's by as little, and as steadily. So whoever forecasts in place of naive has to be
+better by 1 % at least.
+
 - The network forecasts if it passes against the naive forecast and against the best baseline.
 - Else the baseline with the smallest error among those that pass against the naive forecast.
 - Else the naive forecast.
@@ -43,6 +47,9 @@ ONE_ERROR = NormalDist().cdf(1.0)
 
 CHANCE = 0.05
 """How often, at most, any method but naive may be taken for better than naive where none is."""
+
+LEAD = 0.01
+"""Share of naive's error by which a method has to be better: less is not worth leaving it for."""
 
 LARGEST_LOG = 20.0
 """Log ratios are cut off here: an error of zero has none."""
@@ -167,8 +174,8 @@ def decide(folds: Sequence[Mapping[str, float]]) -> Gate:
     errors = _by_method(folds)
     ratios = {name: log_ratio(found, errors[NAIVE]) for name, found in errors.items() if name != NAIVE}
     level = 1.0 - CHANCE / max(len(ratios), 1)
-    good = {name for name, found in ratios.items() if passes(found, level)}
     mean = {name: float(found.mean()) for name, found in ratios.items()}
+    good = {n for n, found in ratios.items() if passes(found, level) and mean[n] <= np.log1p(-LEAD)}
     spread = {name: _standard_error(found) for name, found in ratios.items()}
     baselines = {name: m for name, m in mean.items() if name != NETWORK} | {NAIVE: 0.0}
     standing = min((name for name in baselines if name in good), key=baselines.__getitem__, default=NAIVE)
@@ -236,7 +243,10 @@ def _told(decision: str, errors: Mapping[str, Sequence[float]], rival: str | Non
         if best is None:
             return "naive forecasts: there was no other method to test."
         lead = f"the lowest error, {_owned(best)}, was {_apart(errors, best, NAIVE)}"
-        return f"naive forecasts: over {folds} folds no method was better beyond chance ({lead})."
+        least = f"{100 * LEAD:.0f} %"
+        return (
+            f"naive forecasts: over {folds} folds no method was better by {least} and beyond chance ({lead})."
+        )
     told = f"its error was {_apart(errors, decision, NAIVE)} over {folds} folds, beyond chance"
     return f"{decision} forecasts: {told}{network}."
 

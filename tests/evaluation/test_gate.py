@@ -110,7 +110,7 @@ def test_a_network_that_only_beats_naive_by_luck_does_not_stand():
     gate = decide(folds_of(naive=naive, network=network))
     many = decide(folds_of(naive=naive, network=network, **{f"m{k}": [1.1] * 5 for k in range(6)}))
     assert gate.decision == many.decision == "naive"
-    assert "no method was better beyond chance" in many.sentence and "7 folds" not in many.sentence
+    assert "better by 1 % and beyond chance" in many.sentence and "7 folds" not in many.sentence
 
 
 def test_the_best_of_those_that_pass_stands():
@@ -120,6 +120,14 @@ def test_the_best_of_those_that_pass_stands():
     assert gate.decision == "drift"
     assert gate.mean["drift"] < gate.mean["ses"] < 0 < gate.standard_error["ses"]
     assert gate.sentence == "drift forecasts: its error was 29.7 % below naive's over 4 folds, beyond chance."
+
+
+@pytest.mark.parametrize(("share", "decision"), [(0.992, "naive"), (0.988, "ses")])
+def test_a_lead_of_less_than_one_percent_is_not_worth_leaving_naive(share, decision):
+    naive = [3.46, 3.43, 3.33, 3.61, 3.23]
+    ses = [share * error * (1 + wiggle) for error, wiggle in zip(naive, (1e-4, -1e-4) * 3, strict=False)]
+    gate = decide(folds_of(naive=naive, ses=ses))
+    assert gate.decision == decision and passes(np.log(np.array(ses) / naive), 0.95)
 
 
 def test_a_method_that_failed_once_is_out_and_an_older_fold_may_lack_one():
