@@ -24,7 +24,6 @@ from forecast.evaluation.blending import blended
 from forecast.evaluation.comparison import AUTO, NETWORK, baseline_forecasts, memory_of
 from forecast.evaluation.intervals import ConformalShift, conformal_scores
 from forecast.evaluation.widths import series_of
-from forecast.training.predict import predict_windows
 
 if TYPE_CHECKING:
     from forecast.estimators.baseline import FittedBaseline
@@ -143,7 +142,7 @@ def adaptations(fitted: Fitted, news: News) -> dict[str, Adaptation]:
         By method; a network that is not calibrated is left out.
     """
     network, season = fitted.network, fitted.setting.season
-    bases: dict[str, np.ndarray] = {NETWORK: predict_windows(network.model, news.windows)}
+    bases: dict[str, np.ndarray] = {NETWORK: network.quantiles(news.windows)}
     shifts = ({NETWORK: network.shift} if network.shift is not None else {}) | fitted.shifts
     found: dict[str, Adaptation] = {}
     for name, shift in shifts.items():

@@ -155,6 +155,17 @@ def test_nothing_is_trained():
     pd.testing.assert_frame_equal(model.comparison_, comparison)
 
 
+@pytest.mark.parametrize("more", [{"head": "normal"}, {"model": "autoregressive", "model_options": {"paths": 20}}])
+def test_intervals_of_distributions_and_paths_are_adapted(more):
+    table = shops(rows=80)
+    model = network(until(table, "2024-03-01"), **more)
+    static = model.predict(table)
+    model.update(table)
+    found = model.predict()
+    np.testing.assert_array_equal(found["forecast"], static["forecast"])
+    assert (found["q0.9"] != static["q0.9"]).all() and (found["q0.9"] > found["q0.1"]).all()
+
+
 def test_every_calibrated_method_is_adapted():
     table = shops(rows=90)
     model = network(until(table, "2024-03-01"), holdout=12)
