@@ -217,11 +217,18 @@ def _keras_members(model: Any) -> dict[str, bytes]:
 def _uncompiled(model: Any) -> Any:
     """Return a copy without an optimiser, or the model itself where it cannot be copied."""
     try:
-        plain = type(model).from_config(model.get_config())
+        plain = type(model).from_config(_never_compiled(model.get_config()))
         plain.set_weights(model.get_weights())
     except Exception:  # a network of the user's own classes, which raise what they like
         return model
     return plain
+
+
+def _never_compiled(config: Any) -> Any:
+    """Return a configuration whose inner models, such as members of an ensemble, say nothing of their training."""
+    if isinstance(config, dict):
+        return {name: _never_compiled(part) for name, part in config.items() if name != "compile_config"}
+    return [_never_compiled(part) for part in config] if isinstance(config, list) else config
 
 
 @contextmanager

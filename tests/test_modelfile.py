@@ -94,6 +94,31 @@ def test_members_are_known_and_the_optimiser_is_left_out(saved):
             assert "optimizer" not in weights
 
 
+def test_members_of_an_ensemble_are_written_without_their_optimisers_too(tmp_path):
+    import keras
+
+    from forecast.models import Spec, build_ensemble
+    from forecast.models.forms import forms_of
+
+    members = [{"model": "rnn", "spec": {"seed": seed}, "options": {"units": 3}} for seed in (0, 1)]
+    spec = Spec(context=4, horizon=2)
+    mean, fresh = build_ensemble(spec, members=members), build_ensemble(spec, members=members)
+    for member in forms_of(mean).members:
+        member.compile(optimizer=keras.optimizers.Adam(), loss="mse")
+        member.optimizer.build(member.trainable_variables)
+        member.set_weights([weight + 0.1 for weight in member.get_weights()])
+    write_model(tmp_path / "e.forecast", mean, {"kind": "demo"}, NUMBERS_HELD)
+    ModelFile(tmp_path / "e.forecast").load_weights(fresh)
+    for loaded, original in zip(fresh.get_weights(), mean.get_weights(), strict=True):
+        np.testing.assert_array_equal(loaded, original)
+    with zipfile.ZipFile(tmp_path / "e.forecast") as archive:
+        assert b"optimizer" not in archive.read("config.json")
+    (tmp_path / "e.keras").write_bytes((tmp_path / "e.forecast").read_bytes())
+    rows = {"target": np.arange(8.0).reshape(2, 4, 1)}
+    found = keras.models.load_model(tmp_path / "e.keras").predict(rows, verbose=0)
+    np.testing.assert_array_equal(found, mean.predict(rows, verbose=0))
+
+
 def test_the_network_is_left_as_it_was(saved, network):
     assert network.compiled
     assert network.optimizer is not None

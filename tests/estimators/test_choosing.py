@@ -125,6 +125,16 @@ def test_auto_tries_smoothing_beside_segments_and_says_so():
     assert told["members"].value.startswith(f"3: {told['model'].value} ")
 
 
+def test_a_mean_of_networks_is_kept_in_a_file(tmp_path):
+    model = forecast.Forecaster(
+        horizon=3, context=8, model="rnn", preset="fast", epochs=1, ensemble=2, **PLAIN
+    )
+    model.fit(shops()).save(tmp_path / "mean.forecast")
+    pd.testing.assert_frame_equal(
+        forecast.load(tmp_path / "mean.forecast").predict(), model.predict(), check_exact=True
+    )
+
+
 def favour(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give networks of this name half the error of the others, untrained."""
 

@@ -155,7 +155,9 @@ def test_nothing_is_trained():
     pd.testing.assert_frame_equal(model.comparison_, comparison)
 
 
-@pytest.mark.parametrize("more", [{"head": "normal"}, {"model": "autoregressive", "model_options": {"paths": 20}}])
+@pytest.mark.parametrize(
+    "more", [{"head": "normal"}, {"model": "autoregressive", "model_options": {"paths": 20}}]
+)
 def test_intervals_of_distributions_and_paths_are_adapted(more):
     table = shops(rows=80)
     model = network(until(table, "2024-03-01"), **more)
