@@ -160,8 +160,8 @@ def test_a_signal_at_any_moment(tmp_path, datasets, child_environment, run, mome
         child.send_signal(number)
         code = child.wait(120)
     text = (tmp_path / "stderr").read_text()
-    # Before training a SIGTERM ends the process as it ends every other one.
-    assert code in (128 + number, -signal.SIGTERM) or moment < 0.1, text
+    # Before training a signal may end the process as it ends every other one: shells tell both as 128 + number.
+    assert code in (128 + number, -number) or moment < 0.1, text
     assert "Traceback" not in text or moment < 0.1
     path = tmp_path / "nile.forecast"
     assert not path.exists() or run("predict", path).code == 0
