@@ -75,9 +75,8 @@ def fit(table: str, out: str | None, force: bool, as_json: bool, quiet: bool, **
     told = {choice.what for choice in choices}
 
     def tell(further: tuple) -> None:
-        """Print what is chosen while fitting, between two states of the progress line."""
-        if not quiet:
-            tell_choices(tuple(choice for choice in further if choice.what not in told))
+        """Print what is chosen while fitting."""
+        tell_choices(tuple(choice for choice in further if choice.what not in told))
 
     with Interruption(None if line is None else line.interject) as interruption:
         forecaster = _train(checked, options, interruption, line, tell)
@@ -166,8 +165,9 @@ def _train(checked: Any, options: dict[str, Any], interruption: Any, line: Any, 
     from forecast.estimators.forecaster import Forecaster
 
     forecaster = Forecaster(**options)
+    announce = None if line is None else line.around(tell)
     try:
-        return forecaster.fit(checked, progress=line, interrupted=interruption, announce=tell)
+        return forecaster.fit(checked, progress=line, interrupted=interruption, announce=announce)
     finally:
         if line is not None:
             line.close()

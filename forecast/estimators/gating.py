@@ -9,12 +9,13 @@ are few series, blocks before those test them too.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from forecast.data.panel import Panel
 from forecast.data.scale import error_scales
+from forecast.data.table import Choice
 from forecast.data.windows import Windows
 from forecast.errors import InputError, TrainingDiverged
 from forecast.estimators.network import Network, fit_network
@@ -101,6 +102,10 @@ def run_gate(
     stop = panel.ends - setting.holdout
     folds = lay_folds(panel, setting, stop)
     options, tested = with_budget(options, 1 / max(folds.network, 1)), [fold_errors(trial)]
+    if folds.network and listeners.announce is not None:
+        listeners.announce((_work(folds),))
+    # What is chosen about the networks of earlier folds is of no use to anybody.
+    listeners = replace(listeners, announce=None)
     for back in range(1, folds.baseline + 1 if folds.network else 1):
         begin = np.maximum(stop - back * folds.block, panel.offsets[:-1])
         fitted = network
@@ -114,6 +119,13 @@ def run_gate(
         errors = _errors(None if fitted is network else fitted, windows, setting.season)
         tested.append(errors if fitted is not None else errors | {NETWORK: np.inf})
     return _decided(tested, trial, "there are too few rows to train on before a second fold"), False
+
+
+def _work(folds: Folds) -> Choice:
+    """Say how many networks will be trained, at most."""
+    several = f"{folds.network} more networks" if folds.network > 1 else "one more network"
+    why = f"at most, each on what lies before an earlier block of {folds.block} rows"
+    return Choice("tests", several, "--method", why)
 
 
 def _decided(tested: list[dict[str, float]], trial: Trial, why: str) -> Gate:

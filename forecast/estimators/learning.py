@@ -31,6 +31,8 @@ def learn(forecaster: Forecaster, X: Any, y: Any, listeners: Listeners) -> tuple
         listeners = replace(listeners, announce=_print_choices)
     if listeners.announce is not None:
         listeners.announce(choices)
+        if line is not None:
+            listeners = replace(listeners, announce=line.around(listeners.announce))
     fitted = fit_panel(
         panel,
         contract,

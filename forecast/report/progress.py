@@ -9,6 +9,9 @@ import time
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from forecast.data.table import Choice
     from forecast.training.fit import Progress
 
 SECONDS_BETWEEN_LINES = 5.0
@@ -65,6 +68,15 @@ class ProgressLine:
         if self.live and self._width:
             print(file=self.stream, flush=True)
         self._pending, self._width, self._last = "", 0, None
+
+    def around(self, tell: Callable[[tuple[Choice, ...]], None]) -> Callable[[tuple[Choice, ...]], None]:
+        """Return a function that ends the line before it tells choices."""
+
+        def told(choices: tuple[Choice, ...]) -> None:
+            self.close()
+            tell(choices)
+
+        return told
 
     def interject(self, message: str) -> None:
         """Write a message on a line of its own, safely even from a signal handler."""

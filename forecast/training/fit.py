@@ -120,7 +120,7 @@ class Listeners:
         progress: Told after every batch and epoch.
         interrupted: Asked after every batch; True stops after it and keeps the best weights so far.
         callbacks: Further Keras callbacks.
-        announce: Told what was chosen, before training begins.
+        announce: Told what was chosen, before a training begins.
     """
 
     progress: Callable[[Progress], None] | None = None

@@ -21,6 +21,7 @@ NETWORKS = {
     "padded": {"cell": "lstm", "short": "pad"},
 }
 SMALL = {"horizon": 4, "context": 14, "units": 8, "season": 7, "seed": 3}
+UNTRIED = SMALL | {"preset": "fast"}
 
 
 def table_with(targets: int, rows: int = 150) -> pd.DataFrame:
@@ -31,19 +32,12 @@ def table_with(targets: int, rows: int = 150) -> pd.DataFrame:
     return table
 
 
-QUICK = ("joint", 2)
-CASES = [
-    pytest.param(name, targets, marks=() if (name, targets) == QUICK else pytest.mark.slow)
-    for name in NETWORKS
-    for targets in (1, 2)
-]
-
-
-@pytest.mark.parametrize(("name", "targets"), CASES)
+@pytest.mark.parametrize("targets", [1, 2])
+@pytest.mark.parametrize("name", NETWORKS)
 def test_no_false_alarm(name, targets):
     roles = COVARIATES | {"target": ("sold", "back")[:targets]}
     table = table_with(targets)
-    model = forecast.Forecaster(**(SMALL | roles | NETWORKS[name] | {"epochs": 2})).fit(table)
+    model = forecast.Forecaster(**(UNTRIED | roles | NETWORKS[name] | {"epochs": 2})).fit(table)
     for rows in (None, table):
         found = audit(model, rows)
         assert {f.check for f in found.findings if f.severity == "serious"} <= {"baselines"}
@@ -55,7 +49,6 @@ def test_no_false_alarm(name, targets):
         assert set(found.reactions.covariates) == {"promo", "visits", "town", "area"}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gru", "lstm-bidirectional"])
 def test_a_network_that_was_trained_earns_no_serious_finding(name):
     """Promotions lift sales: known ahead, they are what the baselines cannot see."""
@@ -74,9 +67,8 @@ def test_a_network_that_was_trained_earns_no_serious_finding(name):
     assert max(strength, key=strength.get) == "promo"
 
 
-@pytest.mark.slow
 def test_audits_repeat_and_leave_the_model_alone():
-    model = forecast.Forecaster(**(SMALL | COVARIATES), epochs=1).fit(table_with(1))
+    model = forecast.Forecaster(**(UNTRIED | COVARIATES), epochs=1).fit(table_with(1))
     before, weights = model.predict(), model.model_.get_weights()
     one, two = audit(model), audit(model)
     assert one.findings == two.findings
@@ -85,7 +77,6 @@ def test_audits_repeat_and_leave_the_model_alone():
     assert all((a == b).all() for a, b in zip(weights, model.model_.get_weights()))
 
 
-@pytest.mark.slow
 def test_a_random_walk_earns_a_note_not_an_alarm():
     walk = np.cumsum(np.random.default_rng(2).normal(size=500))
     found = audit(forecast.Forecaster(horizon=2, context=16, season=1, units=8, target="y").fit(walk))

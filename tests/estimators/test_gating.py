@@ -64,6 +64,7 @@ class Fits:
         self.asked += 1
         self.stops.append(stop.tolist())
         self.budgets.append(options.budget)
+        assert listeners.announce is None
         why = self._stopped.get(self.asked, "epochs")
         if why == "diverged":
             raise TrainingDiverged("the loss is not finite")
@@ -188,6 +189,13 @@ def test_a_network_that_is_behind_is_tested_no_further(monkeypatch):
     model = best(walk())
     assert fits.asked == 3
     assert (model.gate_["method"] == "network").sum() == 4
+
+
+def test_how_many_more_networks_are_trained_is_told_once(monkeypatch):
+    fits, told = Fits(monkeypatch), []
+    forecast.Forecaster(**(SMALL | {"method": "best", "holdout": 40})).fit(walk(), announce=told.append)
+    (tests,) = [choice for choices in told for choice in choices if choice.what == "tests"]
+    assert fits.asked == 4 and tests.value == "4 more networks" and "an earlier block of 23 rows" in tests.why
 
 
 # ---- what may happen on the way -----------------------------------------------------------------

@@ -112,6 +112,21 @@ def test_a_second_training_gets_a_line_of_its_own(clock):
     assert [text.split("  ")[0] for text in terminal.screen()] == ["epoch 10/10", "epoch 2/10", ""]
 
 
+def test_what_is_told_stands_on_lines_of_its_own(clock):
+    terminal = Terminal()
+    line = ProgressLine(terminal)
+    tell = line.around(lambda choices: terminal.write(f"{choices}\n"))
+    tell(("first",))
+    line(at(2))
+    tell(("second",))
+    assert [text.split("  ")[0] for text in terminal.screen()] == [
+        "('first',)",
+        "epoch 2/10",
+        "('second',)",
+        "",
+    ]
+
+
 def test_elsewhere_a_line_every_five_seconds_and_at_the_end(clock):
     out = io.StringIO()
     line = ProgressLine(out)
