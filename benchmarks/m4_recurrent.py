@@ -3,6 +3,9 @@
 As published: seasonal indices by moving averages where a test finds a season, a straight line taken away, three values
 in, one out; SimpleRNN of six linear units without bias, dense output, mean squared error, RMSprop at 0.001, 100 epochs
 of single examples in random order; forecasts fed back. Source: ML_benchmarks.py in Mcompetitions/M4-methods.
+The script keeps the last 48 values of what it is given to test on, and puts its forecasts behind all of them, the line
+one step further. It is taken as it stands: given the train rows, it does not learn from their last 48 and starts
+before them. That costs it .02 to .07 of OWA; which rows the submitted forecasts were made from is not published.
 Differs: the gradients of so small a network are written out, so that all series take a step at once; first weights and
 the order of examples are drawn by NumPy.
 """
@@ -33,11 +36,12 @@ def published_benchmark(
     plain = [v / index[np.arange(len(v)) % season] for v, index in zip(histories, indices, strict=True)]
     lines = [np.polyfit(np.arange(len(values)), values, 1) for values in plain]
     rest = [v - np.polyval(line, np.arange(len(v))) for v, line in zip(plain, lines, strict=True)]
-    ahead = _train(rest, np.random.default_rng(seed)).forecast(np.stack([v[-LAGS:] for v in rest]), horizon)
+    seen = [values[:-horizon] for values in rest]
+    ahead = _train(seen, np.random.default_rng(seed)).forecast(np.stack([v[-LAGS:] for v in seen]), horizon)
     forecasts = []
     for values, index, line, own in zip(histories, indices, lines, ahead, strict=True):
         place = len(values) + np.arange(horizon)
-        back = np.maximum((own + np.polyval(line, place)) * index[place % season], 0.0)
+        back = np.maximum((own + np.polyval(line, place + 1)) * index[place % season], 0.0)
         forecasts.append(np.where(back > 1_000 * values.max(), values.max(), back))
     return np.stack(forecasts)
 
