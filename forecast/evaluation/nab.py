@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.errors import InputError
+from forecast.evaluation.events import Spans, check_spans
 
 Floats = NDArray[np.float64]
-Spans = Sequence[tuple[int, int]]
 
 PROBATION, MOST_PROBATION = 0.15, 750
 # Widths behind a window from which on a flag costs in full, and how steep the sigmoid is.
@@ -162,8 +162,7 @@ def _rows(scores: Sequence[Floats], windows: Sequence[Spans], costs: Profile) ->
     count = 0
     for number, (own, spans) in enumerate(zip(scores, windows, strict=True)):
         values = np.asarray(own, np.float64)
-        _check_spans(spans, len(values), number)
-        worth, window = _worth(len(values), spans, costs)
+        worth, window = _worth(len(values), check_spans(spans, len(values), number), costs)
         window = np.where(window >= 0, window + count, -1)
         seen = np.arange(len(values)) >= probation_rows(len(values))
         seen &= ~np.isnan(values)
@@ -175,15 +174,7 @@ def _rows(scores: Sequence[Floats], windows: Sequence[Spans], costs: Profile) ->
     return _Rows(*parts, count=count)
 
 
-def _check_spans(spans: Spans, rows: int, number: int) -> None:
-    edges = [edge for span in spans for edge in span]
-    if any(first >= stop for first, stop in spans) or edges != sorted(edges):
-        raise InputError(f"Windows of series {number} are empty, overlap or are not in order: {list(spans)}.")
-    if edges and not 0 <= edges[0] <= edges[-1] <= rows:
-        raise InputError(f"A window of series {number} lies outside its {rows} rows: {list(spans)}.")
-
-
-def _worth(rows: int, spans: Spans, costs: Profile) -> tuple[Floats, NDArray[np.int64]]:
+def _worth(rows: int, spans: NDArray[np.int64], costs: Profile) -> tuple[Floats, NDArray[np.int64]]:
     """Return what a flag on each row is worth, and the number of its window."""
     worth, window = np.full(rows, -costs.false_alarm), np.full(rows, -1)
     for number, (first, stop) in enumerate(spans):
