@@ -141,16 +141,18 @@ def event_scores(
 
 
 def check_spans(spans: Spans, rows: int, series: int) -> NDArray[np.int64]:
-    """Return labelled stretches of a series as an array ``(stretches, 2)``.
+    """Return stretches of a series, labelled or flagged, as an array ``(stretches, 2)``.
 
     Raises:
         InputError: One is empty, lies outside, overlaps the one before or is not in order.
     """
     found = np.array(spans, np.int64).reshape(-1, 2)
     if (found[:, 0] >= found[:, 1]).any() or (found[1:, 0] < found[:-1, 1]).any():
-        raise InputError(f"Events of series {series} are empty, overlap or are not in order: {list(spans)}.")
+        raise InputError(
+            f"Stretches of series {series} are empty, overlap or are not in order: {list(spans)}."
+        )
     if len(found) and not 0 <= found[0, 0] <= found[-1, 1] <= rows:
-        raise InputError(f"An event of series {series} lies outside its {rows} rows: {list(spans)}.")
+        raise InputError(f"A stretch of series {series} lies outside its {rows} rows: {list(spans)}.")
     return found
 
 
