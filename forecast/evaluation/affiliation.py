@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.errors import InputError
-from forecast.evaluation.events import Spans, check_spans
+from forecast.evaluation.events import Spans, each_series
 
 Floats = NDArray[np.float64]
 
@@ -63,14 +63,10 @@ def affiliation_scores(alarms: Sequence[Spans], events: Sequence[Spans], rows: S
         >>> round(found.precision, 3), round(found.recall, 3)
         (1.0, 0.948)
     """
-    if not len(alarms) == len(events) == len(rows):
-        raise InputError(f"Alarms of {len(alarms)} series, events of {len(events)} and rows of {len(rows)}.")
     precision, recall = [], []
-    for number, (raised, labelled) in enumerate(zip(alarms, events, strict=True)):
-        flagged = check_spans(raised, rows[number], number).astype(np.float64)
-        spans = check_spans(labelled, rows[number], number).astype(np.float64)
-        for zone, event in zip(_zones(spans, rows[number]), spans, strict=True):
-            inside = np.clip(flagged, *zone)
+    for flagged, spans, count in each_series(alarms, events, rows):
+        for zone, event in zip(_zones(spans, count), spans.astype(np.float64), strict=True):
+            inside = np.clip(flagged.astype(np.float64), *zone)
             inside = inside[inside[:, 0] < inside[:, 1]]
             recall.append(_recall(inside, event, zone) if len(inside) else 0.0)
             precision += [_precision(inside, event, zone)] if len(inside) else []
@@ -80,7 +76,7 @@ def affiliation_scores(alarms: Sequence[Spans], events: Sequence[Spans], rows: S
     return Affiliation(mean, float(np.mean(recall)), len(recall), len(precision))
 
 
-def _zones(spans: Floats, rows: int) -> Floats:
+def _zones(spans: NDArray[np.int64], rows: int) -> Floats:
     """Return begin and end of each event's zone; borders lie half way between events."""
     borders = (spans[:-1, 1] + spans[1:, 0]) / 2
     return np.stack([np.append(0.0, borders), np.append(borders, float(rows))], axis=1)[: len(spans)]

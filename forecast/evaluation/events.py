@@ -8,7 +8,7 @@ one of a single row, and with point-adjusted counts chance alone finds almost al
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,7 +101,7 @@ def event_scores(
     """Count true and false alarms, found and missed events.
 
     Args:
-        alarms: Of each series, in order: first row of an alarm, and row behind the last (which does not matter here).
+        alarms: Of each series, in order and apart: first row of an alarm, and row behind the last.
         events: Of each series, in order and apart: the same of the labelled events.
         rows: Rows of each series that were watched.
         tolerance: Rows before and behind an event that count as its own; an alarm in reach of two belongs to the one it
@@ -109,7 +109,7 @@ def event_scores(
         step_seconds: Seconds between rows.
 
     Raises:
-        InputError: They are not of as many series, or events overlap or lie outside.
+        InputError: They are not of as many series, or stretches overlap or lie outside.
         ParameterError: The tolerance is below zero.
 
     Example:
@@ -117,14 +117,11 @@ def event_scores(
         >>> found.precision, found.recall, found.delays, found.false_alarms_per_1000_rows
         (0.5, 0.5, (1,), 10.0)
     """
-    if not len(alarms) == len(events) == len(rows):
-        raise InputError(f"Alarms of {len(alarms)} series, events of {len(events)} and rows of {len(rows)}.")
     if tolerance < 0:
         raise ParameterError(f"tolerance must be at least 0 rows; got {tolerance}.")
     false, delays = 0, []
-    for number, (raised, labelled) in enumerate(zip(alarms, events, strict=True)):
-        spans = check_spans(labelled, rows[number], number)
-        starts = np.array([first for first, _ in raised], np.int64)
+    for raised, spans, _ in each_series(alarms, events, rows):
+        starts = raised[:, 0]
         owner = _owners(starts, spans, tolerance)
         false += int((owner < 0).sum())
         delays += [int(starts[owner == k].min() - spans[k, 0]) for k in np.unique(owner[owner >= 0])]
@@ -138,6 +135,20 @@ def event_scores(
         tolerance=tolerance,
         step_seconds=step_seconds,
     )
+
+
+def each_series(
+    alarms: Sequence[Spans], events: Sequence[Spans], rows: Sequence[int]
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], int]]:
+    """Yield the alarms, the events and the rows of one series after the other.
+
+    Raises:
+        InputError: They are not of as many series, or stretches make no sense; see ``check_spans``.
+    """
+    if not len(alarms) == len(events) == len(rows):
+        raise InputError(f"Alarms of {len(alarms)} series, events of {len(events)} and rows of {len(rows)}.")
+    for number, count in enumerate(rows):
+        yield check_spans(alarms[number], count, number), check_spans(events[number], count, number), count
 
 
 def check_spans(spans: Spans, rows: int, series: int) -> NDArray[np.int64]:

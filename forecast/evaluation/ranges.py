@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.errors import InputError, ParameterError
-from forecast.evaluation.events import Spans, check_spans
+from forecast.errors import ParameterError
+from forecast.evaluation.events import Spans, each_series
 
 Floats = NDArray[np.float64]
 
@@ -74,16 +74,12 @@ def range_scores(
         >>> round(found.precision, 3), round(found.recall, 3)
         (0.75, 0.3)
     """
-    if not len(alarms) == len(events) == len(rows):
-        raise InputError(f"Alarms of {len(alarms)} series, events of {len(events)} and rows of {len(rows)}.")
     if not 0 <= existence <= 1:
         raise ParameterError(f"existence must lie between 0 and 1; got {existence}.")
     if bias not in BIASES:
         raise ParameterError(f"bias must be one of {', '.join(BIASES)}; got {bias!r}.")
     precision, recall = [], []
-    for number, (raised, labelled) in enumerate(zip(alarms, events, strict=True)):
-        flagged = check_spans(raised, rows[number], number)
-        spans = check_spans(labelled, rows[number], number)
+    for flagged, spans, _ in each_series(alarms, events, rows):
         precision += [_covered(span, spans, "flat", pieces) for span in flagged]
         for span in spans:
             share = _covered(span, flagged, bias, pieces)
