@@ -207,7 +207,7 @@ def mutations(document: dict, count: int, seed: int) -> list[tuple[tuple, object
     return [(dice.choice(ways if i % 2 else building), dice.choice(ODD)) for i in range(count)]
 
 
-@pytest.mark.parametrize("count", [40, pytest.param(1_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [40, pytest.param(500, marks=pytest.mark.slow)])
 def test_descriptions_with_odd_values(saved, tmp_path, count):
     document, refused = described(saved), 0
     for way, value in mutations(document, count, seed=count):

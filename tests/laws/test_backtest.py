@@ -126,10 +126,18 @@ def test_a_fit_before_the_backtest_changes_nothing():
 
 @pytest.mark.slow
 def test_white_noise_is_not_forecast_better_than_by_its_mean():
-    """Neither before nor after a fit on everything: ten series, error of the network against the mean."""
+    """Neither before nor after a fit on everything: six series, error of the network against the mean."""
     gains = []
-    options = {"horizon": 4, "context": 24, "units": 16, "season": 1, "epochs": 5, "preset": "fast"}
-    for seed in range(10):
+    options = {
+        "horizon": 4,
+        "context": 24,
+        "model": "rnn",
+        "units": 16,
+        "season": 1,
+        "epochs": 5,
+        "preset": "fast",
+    }
+    for seed in range(6):
         noise = np.random.default_rng(seed).normal(size=400)
         model = forecast.Forecaster(**options, seed=seed).fit(noise)
         table = forecast.backtest([model, "mean"], noise, windows=10, refit=5).summary.set_index("method")
