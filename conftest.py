@@ -19,3 +19,5 @@ def forgotten():
     if "keras" in sys.modules:
         sys.modules["keras"].utils.clear_session(free_memory=False)
         gc.collect()
+        # What is left stays: looking through it again after each of hundreds of modules took minutes.
+        gc.freeze()

@@ -34,7 +34,8 @@ def exposure_bias(self: Forecaster, X: Any, *, windows: int = 100) -> pd.DataFra
     Example:
         >>> import forecast
         >>> table = forecast.load_dataset("nile")
-        >>> model = forecast.Forecaster(horizon=3, context=12, model="seq2seq", units=8, steps=2).fit(table)
+        >>> options = {"horizon": 3, "context": 12, "model": "seq2seq", "units": 8, "steps": 2, "preset": "fast"}
+        >>> model = forecast.Forecaster(**options).fit(table)
         >>> model.exposure_bias(table).columns.tolist()
         ['step', 'forced', 'free']
 

@@ -133,7 +133,7 @@ def tune(
     Example:
         >>> import forecast
         >>> found = forecast.tune(forecast.load_dataset("nile"), 4, trials=2, windows=1,
-        ...                       space={"units": [2, 3]}, options={"epochs": 1})
+        ...                       space={"units": [2, 3]}, options={"epochs": 1, "preset": "fast"})
         >>> sorted(found.leaderboard["trial"]), found.leaderboard["windows"].tolist()
         ([0, 1], [1, 1])
     """

@@ -125,7 +125,8 @@ def test_a_model_is_no_table(run, tmp_path):
 def tuned(tmp_path_factory, run, datasets):
     folder = tmp_path_factory.mktemp("tune")
     result = run("tune", datasets / "air_passengers.csv", "--trials", "3", "--windows", "1", "--space", "units=2,4",
-                 "--epochs", "1", "--context", "6", "--horizon", "3", "--season", "12", folder=folder)  # fmt: skip
+                 "--preset", "fast", "--epochs", "1", "--context", "6", "--horizon", "3", "--season", "12",
+                 folder=folder)  # fmt: skip
     assert result.code == 0, result.err
     return folder, result
 
