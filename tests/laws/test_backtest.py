@@ -141,7 +141,7 @@ def test_white_noise_is_not_forecast_better_than_by_its_mean():
         noise = np.random.default_rng(seed).normal(size=400)
         model = forecast.Forecaster(**options, seed=seed).fit(noise)
         table = forecast.backtest([model, "mean"], noise, windows=10, refit=5).summary.set_index("method")
-        gains.append(table.loc["mean", "MAE"] - table.loc["network", "MAE"])
+        gains.append(table.loc["mean", "MAE"] - table.loc["gru", "MAE"])
     assert np.mean(gains) < 3 * np.std(gains, ddof=1) / np.sqrt(len(gains))
 
 
