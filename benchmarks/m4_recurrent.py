@@ -5,7 +5,7 @@ in, one out; SimpleRNN of six linear units without bias, dense output, mean squa
 of single examples in random order; forecasts fed back. Source: ML_benchmarks.py in Mcompetitions/M4-methods.
 The script keeps the last 48 values of what it is given to test on, and puts its forecasts behind all of them, the line
 one step further. It is taken as it stands: given the train rows, it does not learn from their last 48 and starts
-before them. That costs it .02 to .07 of OWA; which rows the submitted forecasts were made from is not published.
+before them. Which rows the submitted forecasts were made from is not published.
 Differs: the gradients of so small a network are written out, so that all series take a step at once; first weights and
 the order of examples are drawn by NumPy.
 """

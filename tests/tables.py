@@ -38,6 +38,9 @@ def shops(rows: int = 60, series: int = 3, *, covariates: bool = False, ahead: i
 SMALL_NETWORK = {"horizon": 3, "context": 8, "season": 7, "model": "rnn", "preset": "fast", "units": 4}
 """Arguments of a forecaster that takes next to no time to train; say how many epochs."""
 
+NOISE_NETWORK = {"horizon": 4, "context": 24, "season": 1, "model": "rnn", "preset": "fast", "units": 16}
+"""Arguments of a forecaster of series that hold nothing to learn."""
+
 ROLES = {"time": "day", "id": "shop", "target": ("sold",)}
 COVARIATES = ROLES | {"known_future": ("promo",), "past_only": ("visits",), "static": ("town", "area")}
 PLAIN = ROLES | {"known_future": ("none",), "past_only": ("none",), "static": ("none",)}

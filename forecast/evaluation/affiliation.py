@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.errors import InputError
-from forecast.evaluation.events import Spans, each_series
+from forecast.evaluation.events import Spans, each_series, harmonic_mean
 
 Floats = NDArray[np.float64]
 
@@ -42,9 +42,7 @@ class Affiliation:
     @property
     def f1(self) -> float:
         """Harmonic mean of both, 0 where nothing was flagged."""
-        if not self.flagged or not self.precision + self.recall:
-            return 0.0
-        return 2 * self.precision * self.recall / (self.precision + self.recall)
+        return harmonic_mean(self.precision, self.recall)
 
 
 def affiliation_scores(alarms: Sequence[Spans], events: Sequence[Spans], rows: Sequence[int]) -> Affiliation:

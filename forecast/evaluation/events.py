@@ -58,9 +58,7 @@ class EventScores:
     @property
     def f1(self) -> float:
         """Harmonic mean of both: 0 where nothing was found, NaN without an event."""
-        if not self.events:
-            return float("nan")
-        return 2 * self.precision * self.recall / (self.precision + self.recall) if self.found else 0.0
+        return harmonic_mean(self.precision, self.recall)
 
     @property
     def false_alarms_per_1000_rows(self) -> float:
@@ -77,6 +75,13 @@ class EventScores:
     def delay(self, share: float = 0.5) -> float:
         """Return the delay within which this share of the found events had their alarm, NaN if none was found."""
         return float(np.quantile(self.delays, share)) if self.delays else float("nan")
+
+
+def harmonic_mean(precision: float, recall: float) -> float:
+    """Return F1 of precision and recall: 0 where nothing was found, NaN where there was nothing to find."""
+    if np.isnan(recall):
+        return float("nan")
+    return 2 * precision * recall / (precision + recall) if recall else 0.0
 
 
 def spans_of(flags: ArrayLike) -> list[tuple[int, int]]:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.errors import ParameterError
-from forecast.evaluation.events import Spans, each_series
+from forecast.evaluation.events import Spans, each_series, harmonic_mean
 
 Floats = NDArray[np.float64]
 
@@ -40,9 +40,7 @@ class RangeScores:
     @property
     def f1(self) -> float:
         """Harmonic mean of both: 0 where nothing was met, NaN without an event."""
-        if np.isnan(self.recall):
-            return float("nan")
-        return 2 * self.precision * self.recall / (self.precision + self.recall) if self.recall else 0.0
+        return harmonic_mean(self.precision, self.recall)
 
 
 def range_scores(

@@ -12,7 +12,7 @@ import forecast
 from forecast.backtesting.methods import ALWAYS
 from forecast.data.panel import Panel
 from forecast.evaluation.baselines import BASELINES
-from tests.tables import COVARIATES, PLAIN, SMALL_NETWORK, panel_of, shops
+from tests.tables import COVARIATES, NOISE_NETWORK, PLAIN, SMALL_NETWORK, panel_of, shops
 
 SMALL = SMALL_NETWORK | {"epochs": 2, "patience": 2}
 NETWORKS = {
@@ -128,18 +128,9 @@ def test_a_fit_before_the_backtest_changes_nothing():
 def test_white_noise_is_not_forecast_better_than_by_its_mean():
     """Neither before nor after a fit on everything: six series, error of the network against the mean."""
     gains = []
-    options = {
-        "horizon": 4,
-        "context": 24,
-        "model": "rnn",
-        "units": 16,
-        "season": 1,
-        "epochs": 5,
-        "preset": "fast",
-    }
     for seed in range(6):
         noise = np.random.default_rng(seed).normal(size=400)
-        model = forecast.Forecaster(**options, seed=seed).fit(noise)
+        model = forecast.Forecaster(**NOISE_NETWORK, epochs=5, seed=seed).fit(noise)
         table = forecast.backtest([model, "mean"], noise, windows=10, refit=5).summary.set_index("method")
         gains.append(table.loc["mean", "MAE"] - table.loc["gru", "MAE"])
     assert np.mean(gains) < 3 * np.std(gains, ddof=1) / np.sqrt(len(gains))

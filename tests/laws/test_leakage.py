@@ -16,7 +16,7 @@ from forecast.estimators.recipe import settled
 from forecast.estimators.setting import Setting
 from forecast.models import MODELS
 from forecast.training.fit import Listeners
-from tests.tables import COVARIATES, SMALL_NETWORK, panel_of, shops
+from tests.tables import COVARIATES, NOISE_NETWORK, SMALL_NETWORK, panel_of, shops
 
 SETTING = Setting(horizon=3, context=8, season=7, holdout=12, validation=14, short="error")
 OPTIONS = Options(model="rnn", arguments={"units": 4}, preset="fast", epochs=2)
@@ -98,18 +98,9 @@ def test_fit_on_a_cut_table_equals_fit_on_the_same_rows():
 def test_white_noise_is_not_forecast_better_than_by_its_mean():
     """Held-out error of the network against the mean: not better than chance allows, over ten series."""
     gains = []
-    options = {
-        "horizon": 4,
-        "context": 24,
-        "model": "rnn",
-        "units": 16,
-        "season": 1,
-        "refit": False,
-        "preset": "fast",
-    }
     for seed in range(10):
         noise = np.random.default_rng(seed).normal(size=600)
-        model = forecast.Forecaster(**options, seed=seed)
+        model = forecast.Forecaster(**NOISE_NETWORK, refit=False, seed=seed)
         table = model.fit(noise).comparison_.set_index("method")
         gains.append(table.loc["mean", "MAE"] - table.loc["network", "MAE"])
     standard_error = np.std(gains, ddof=1) / np.sqrt(len(gains))
