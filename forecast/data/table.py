@@ -132,12 +132,12 @@ def read_table(
     zone = check_timezone(timezone)
     asked = Asked(ask(time), ask(id), ask(target), ask(known_future), ask(past_only), ask(static))
     form = Format(delimiter, decimal, encoding, bool(header), bool(lenient))
-    sheet = _open(source, form, asked, nrows_limit)
+    sheet = open_sheet(source, form, asked, nrows_limit)
     asked.check(sheet)
-    sheet, asked, times = _settle_time(sheet, asked, date_format)
+    sheet, asked, times = settle_time(sheet, asked, date_format)
     if layout == "wide":
         sheet, asked, times = melt(sheet, asked, times)
-    sheet, asked = _settle_id(sheet, asked, times, zone, duplicates)
+    sheet, asked = settle_id(sheet, asked, times, zone, duplicates)
     ids = id_column(sheet, asked.id[0]) if asked.id else None
     series = series_codes(ids, len(sheet))
     moments = None if times is None else to_zone(sheet, asked.time_name, times, zone, series)
@@ -162,7 +162,7 @@ def column_names(source: Any, **form: Any) -> tuple[str, ...]:
         >>> column_names({"day": ["2024-01-01"], "sales": [1.0]})
         ('day', 'sales')
     """
-    return tuple(_open(source, Format(**form), Asked(), None).names)
+    return tuple(open_sheet(source, Format(**form), Asked(), None).names)
 
 
 def _check_word(flag: str, word: str, known: tuple[str, ...]) -> None:
@@ -172,7 +172,7 @@ def _check_word(flag: str, word: str, known: tuple[str, ...]) -> None:
         )
 
 
-def _open(source: Any, form: Format, asked: Asked, limit: int | None) -> Sheet:
+def open_sheet(source: Any, form: Format, asked: Asked, limit: int | None = None) -> Sheet:
     """Return the raw table behind a path, a file object or a frame."""
     if limit is not None and limit < 1:
         raise ParameterError(f"nrows_limit must be 1 or more, not {limit}.")
@@ -194,7 +194,7 @@ def _open(source: Any, form: Format, asked: Asked, limit: int | None) -> Sheet:
     return sheet
 
 
-def _settle_time(sheet: Sheet, asked: Asked, date_format: str | None) -> tuple[Sheet, Asked, Times | None]:
+def settle_time(sheet: Sheet, asked: Asked, date_format: str | None) -> tuple[Sheet, Asked, Times | None]:
     """Read the time column, guessing which it is if nobody said."""
     guessed = asked.time is None
     name, why = guess_time(sheet, asked.named) if asked.time is None else (asked.time_name or None, "")
@@ -212,7 +212,7 @@ def _settle_time(sheet: Sheet, asked: Asked, date_format: str | None) -> tuple[S
     return sheet.with_choices(*choices), replace(asked, time=(name,)), times
 
 
-def _settle_id(
+def settle_id(
     sheet: Sheet, asked: Asked, times: Times | None, zone: ZoneInfo | None, duplicates: str
 ) -> tuple[Sheet, Asked]:
     """Guess the id column if nobody said which it is."""

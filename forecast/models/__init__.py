@@ -1,28 +1,38 @@
 """Network architectures, in keras.ops only, so that TensorFlow, JAX and torch all run them."""
 
 from forecast.models.autoregressive import build_autoregressive
+from forecast.models.committee import build_committee
 from forecast.models.conv import build_conv
 from forecast.models.dense import build_dense
 from forecast.models.ensemble import build_ensemble
 from forecast.models.esrnn import build_esrnn
+from forecast.models.fcn import build_fcn
 from forecast.models.linear import build_linear
+from forecast.models.many_to_many import build_many_to_many
+from forecast.models.many_to_one import build_many_to_one
 from forecast.models.registry import MODELS, build_model
 from forecast.models.rnn import build_rnn
 from forecast.models.segment import build_segment
 from forecast.models.seq2seq import attention_of, build_seq2seq, exposure_bias
+from forecast.models.sequence_spec import SequenceSpec
 from forecast.models.spec import Spec
 from forecast.models.transformer import build_transformer
 
 __all__ = [
     "MODELS",
+    "SequenceSpec",
     "Spec",
     "attention_of",
     "build_autoregressive",
+    "build_committee",
     "build_conv",
     "build_dense",
     "build_ensemble",
     "build_esrnn",
+    "build_fcn",
     "build_linear",
+    "build_many_to_many",
+    "build_many_to_one",
     "build_model",
     "build_rnn",
     "build_segment",

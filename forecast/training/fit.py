@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import keras
@@ -172,7 +173,7 @@ def train(
     Raises:
         TrainingDiverged: The loss became non-finite; the best finite weights are left in the model.
     """
-    form, forms = trained_form(model), forms_of(model)
+    forms = forms_of(model)
     batches = WindowSequence(
         windows,
         plan.batch_size,
@@ -182,10 +183,36 @@ def train(
         rows=None if forms.training is None else forms.rows,
     )
     thin = None if validation is None or not len(validation) else validation.thin(MOST_VALIDATION)
-    keeper = _Keeper(model, batches, thin, plan, listeners)
+    judge = None if thin is None else partial(validation_loss, model, thin)
+    return train_batches(model, batches, plan, judge=judge, culprit=batches.culprit, listeners=listeners)
+
+
+def train_batches(
+    model: keras.Model,
+    batches: keras.utils.PyDataset,
+    plan: Plan,
+    *,
+    judge: Callable[[], float] | None = None,
+    culprit: Callable[[int, int], str],
+    listeners: Listeners = NOBODY,
+) -> Record:
+    """Train a compiled model on batches of any kind.
+
+    Args:
+        model: Compiled with ``compile_model`` or otherwise.
+        batches: ``(inputs, targets, weights)``, ``plan.steps`` an epoch.
+        plan: How long and how fast.
+        judge: Returns a validation loss after each epoch; None runs every epoch and keeps the last weights.
+        culprit: Epoch and batch to what is known of a batch whose loss is not finite, as a sentence and advice.
+        listeners: Who is told and asked.
+
+    Raises:
+        TrainingDiverged: The loss became non-finite; the best finite weights are left in the model.
+    """
+    keeper = _Keeper(model, plan, listeners, judge, culprit)
     # A batch may hold rows near 1e300 whose scaled values overflow: that is caught, not warned about.
     with np.errstate(over="ignore", invalid="ignore"), quiet_tracing():
-        form.fit(
+        trained_form(model).fit(
             batches, epochs=plan.epochs, verbose=0, shuffle=False, callbacks=[keeper, *listeners.callbacks]
         )
     keeper.restore()
@@ -239,10 +266,10 @@ def validation_loss(model: keras.Model, windows: Windows) -> float:
 class _Keeper(keras.callbacks.Callback):
     """Validates, keeps the best weights, stops, and names the batch that broke."""
 
-    def __init__(self, forecaster, batches, validation, plan, listeners):
+    def __init__(self, trained, plan, listeners, judge, culprit):
         super().__init__()
-        self.forecaster, self.forms = forecaster, forms_of(forecaster)
-        self.batches, self.validation, self.plan, self.listeners = batches, validation, plan, listeners
+        self.forms, self.plan, self.listeners = forms_of(trained), plan, listeners
+        self.judge, self.name_culprit = judge, culprit
         self.record, self.best, self.weights = Record(), np.inf, None
         self.culprit: str | None = None
         self.began = time.monotonic()
@@ -263,7 +290,7 @@ class _Keeper(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         loss = float((logs or {}).get("loss", np.nan))
         if not np.isfinite(loss):
-            self.culprit = self._name(batch)
+            self.culprit = self._name(batch + 1)
             self._stop("diverged")
         elif self.listeners.interrupted is not None and self.listeners.interrupted():
             self._stop("interrupted")
@@ -276,7 +303,7 @@ class _Keeper(keras.callbacks.Callback):
             return
         logs = {} if logs is None else logs
         loss = float(logs.get("loss", np.nan))
-        if self.validation is None:
+        if self.judge is None:
             self.record.best_epoch = epoch + 1
         else:
             self._judge(epoch, logs)
@@ -287,7 +314,7 @@ class _Keeper(keras.callbacks.Callback):
 
     def _judge(self, epoch, logs):
         with self._averaged():
-            self.val_loss = logs["val_loss"] = validation_loss(self.forecaster, self.validation)
+            self.val_loss = logs["val_loss"] = self.judge()
             if self.val_loss < self.best:
                 self.best, self.record.best_epoch = self.val_loss, epoch + 1
                 self.weights = self.model.get_weights()
@@ -342,19 +369,7 @@ class _Keeper(keras.callbacks.Callback):
         self.listeners.progress(Progress(*where, loss, self.val_loss, gone, left))
 
     def _name(self, batch):
-        """Say which windows were in the batch, and the largest value among them."""
-        windows = self.batches.windows
-        members = self.batches.members(self.epoch, batch)
-        panel, series = windows.panel, windows.series[members]
-        inputs, targets, _ = windows.batch(members)
-        sizes = np.nanmax(
-            np.abs(np.concatenate([inputs["target"], targets], axis=1)), axis=(1, 2), initial=0.0
-        )
-        worst = int(sizes.argmax())
-        i, origin = int(series[worst]), int(windows.origins[members[worst]])
-        who = f"series {panel.ids[i]!r}, " if panel.columns.id is not None else ""
         return (
-            f"The loss became non-finite in epoch {self.epoch + 1}, batch {batch + 1}; the last finite weights are "
-            f"kept. Largest value in that batch: {sizes[worst]:g} ({who}window at {panel.time_at(i, origin)}). "
-            "Check that value, or lower --learning-rate."
+            f"The loss became non-finite in epoch {self.epoch + 1}, batch {batch}; the last finite weights are "
+            f"kept. {self.name_culprit(self.epoch, batch - 1)}"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -12,6 +13,40 @@ from forecast.data.table import read_table
 from forecast.data.windows import Batch, Windows, make_windows, order, order_by_series
 from forecast.errors import InputError
 from forecast.training.arranging import arranged
+
+
+class Passes:
+    """The members of every batch: pass after pass over some items, each in an order of its own.
+
+    Args:
+        count: Number of items.
+        batch_size: Items a batch.
+        steps: Batches an epoch.
+        order: Number of a pass to the order in which it visits the items.
+
+    Example:
+        >>> passes = Passes(3, batch_size=2, steps=3, order=lambda number: np.arange(3))
+        >>> [passes.members(0, index).tolist() for index in range(3)]
+        [[0, 1], [2, 0], [1, 2]]
+    """
+
+    def __init__(self, count: int, batch_size: int, steps: int, order: Callable[[int], np.ndarray]):
+        self.count, self.batch_size, self.steps, self.order = count, batch_size, steps, order
+        self._passes: dict[int, np.ndarray] = {}
+
+    def members(self, epoch: int, index: int) -> np.ndarray:
+        """Return the numbers of the items in batch ``index`` of ``epoch``."""
+        begin = (epoch * self.steps + index) * self.batch_size
+        places = np.arange(begin, begin + self.batch_size)
+        passes, within = places // self.count, places % self.count
+        return np.array([self._pass(int(p))[w] for p, w in zip(passes, within, strict=True)])
+
+    def _pass(self, number: int) -> np.ndarray:
+        if number not in self._passes:
+            # Only the pass under way and the one before are needed: a batch may straddle two.
+            self._passes = {k: v for k, v in self._passes.items() if k == number - 1}
+            self._passes[number] = self.order(number)
+        return self._passes[number]
 
 
 class WindowSequence(keras.utils.PyDataset):
@@ -55,7 +90,7 @@ class WindowSequence(keras.utils.PyDataset):
         self.by_series, self.rows = by_series, rows
         self.batch_size = min(batch_size, len(windows))
         self.steps = max(len(windows) // self.batch_size, 1) if steps is None else steps
-        self._passes: dict[int, np.ndarray] = {}
+        self._passes = Passes(len(windows), self.batch_size, self.steps, self._order)
 
     def __len__(self) -> int:
         return self.steps
@@ -69,17 +104,23 @@ class WindowSequence(keras.utils.PyDataset):
 
     def members(self, epoch: int, index: int) -> np.ndarray:
         """Return the numbers of the windows in batch ``index`` of ``epoch``."""
-        begin = (epoch * self.steps + index) * self.batch_size
-        places = np.arange(begin, begin + self.batch_size)
-        passes, within = places // len(self.windows), places % len(self.windows)
-        return np.array([self._pass(int(p))[w] for p, w in zip(passes, within, strict=True)])
+        return self._passes.members(epoch, index)
 
-    def _pass(self, number: int) -> np.ndarray:
-        if number not in self._passes:
-            # Only the pass under way and the one before are needed: a batch may straddle two.
-            self._passes = {k: v for k, v in self._passes.items() if k == number - 1}
-            self._passes[number] = self._order(number)
-        return self._passes[number]
+    def culprit(self, epoch: int, index: int) -> str:
+        """Say which windows were in a batch, and the largest value among them."""
+        windows, members = self.windows, self.members(epoch, index)
+        panel, series = windows.panel, windows.series[members]
+        inputs, targets, _ = windows.batch(members)
+        sizes = np.nanmax(
+            np.abs(np.concatenate([inputs["target"], targets], axis=1)), axis=(1, 2), initial=0.0
+        )
+        worst = int(sizes.argmax())
+        i, origin = int(series[worst]), int(windows.origins[members[worst]])
+        who = f"series {panel.ids[i]!r}, " if panel.columns.id is not None else ""
+        return (
+            f"Largest value in that batch: {sizes[worst]:g} ({who}window at {panel.time_at(i, origin)}). "
+            "Check that value, or lower --learning-rate."
+        )
 
     def _order(self, number: int) -> np.ndarray:
         if self.by_series:
