@@ -17,6 +17,9 @@ __version__ = "0.1.0"
 _HOMES = {
     "Forecaster": "forecast.estimators.forecaster",
     "Baseline": "forecast.estimators.baseline",
+    "SequenceClassifier": "forecast.estimators.classifier",
+    "EventLabeler": "forecast.estimators.labeler",
+    "cross_validate": "forecast.estimators.cross_validation",
     "backtest": "forecast.backtesting.backtest",
     "audit": "forecast.auditing.audit",
     "audit_evaluation": "forecast.auditing.procedures",

@@ -35,6 +35,8 @@ FLOORS = (
 LAZY_CYCLE = {
     ("forecast.estimators.forecaster", "forecast.estimators.saving"),
     ("forecast.estimators.baseline", "forecast.estimators.saving"),
+    ("forecast.estimators.classifier", "forecast.estimators.sequence_saving"),
+    ("forecast.estimators.labeler", "forecast.estimators.sequence_saving"),
 }
 
 

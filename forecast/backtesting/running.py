@@ -18,7 +18,7 @@ from forecast.backtesting.folds import Fold
 from forecast.data.panel import Panel
 from forecast.errors import ForecastWarning, InputError, TrainingDiverged
 from forecast.estimators.contract import quantile_name
-from forecast.estimators.saving import versions
+from forecast.estimators.describing import versions
 from forecast.storage import write_atomic
 
 

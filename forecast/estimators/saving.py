@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-import keras
 import numpy as np
-import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-import forecast
 from forecast.data.calendar import Calendar
 from forecast.data.columns import Columns
 from forecast.data.encoding import StaticEncoder
@@ -35,12 +31,14 @@ from forecast.estimators.checking import (
     least_numbers,
 )
 from forecast.estimators.contract import Contract
+from forecast.estimators.describing import parameters_of, versions, with_tuples
 from forecast.estimators.fitting import Fitted
 from forecast.estimators.forecaster import Forecaster
 from forecast.estimators.network import Network
-from forecast.estimators.packing import fingerprint, pack_panel, pack_table, plain, unpack_panel, unpack_table
+from forecast.estimators.packing import fingerprint, pack_panel, pack_table, unpack_panel, unpack_table
 from forecast.estimators.realised import Realised
 from forecast.estimators.recipe import Architecture, Extras
+from forecast.estimators.sequence_saving import load_sequences
 from forecast.estimators.setting import Setting
 from forecast.estimators.shifts import shift_numbers, stored_shift
 from forecast.evaluation.comparison import AUTO, NETWORK
@@ -50,16 +48,16 @@ from forecast.modelfile import ModelFile, write_model
 from forecast.models import Spec
 from forecast.training.fit import Record
 
-# Arguments that are code or live objects: they are not written.
-UNSAVED = ("network", "optimizer", "callbacks")
 
-
-def load(path: Any, *, network: Callable[..., Any] | None = None) -> Forecaster | Baseline:
-    """Read a model file: a ``Forecaster`` or a ``Baseline``. No code in the file is run.
+def load(path: Any, *, network: Callable[..., Any] | None = None) -> Any:
+    """Read a model file, whatever estimator it holds; ``LOADERS`` lists the kinds. No code in the file is run.
 
     Args:
-        path: File that ``save`` or ``forecast fit`` wrote.
+        path: File that ``save`` or a command wrote.
         network: The function that built the network, if it was not one of this package.
+
+    Returns:
+        A ``Forecaster``, a ``Baseline``, a ``SequenceClassifier`` or an ``EventLabeler``.
 
     Raises:
         ModelFileError: Missing, foreign, damaged or newer; four different messages.
@@ -70,10 +68,10 @@ def load(path: Any, *, network: Callable[..., Any] | None = None) -> Forecaster 
             f"{path} holds a network of your own: pass load(path, network=the function that built it)."
         )
     kind = file.description.get("kind")
-    if kind not in ("forecaster", "baseline"):
+    if kind not in tuple(LOADERS):
         raise file.damaged("its kind is unknown")
     try:
-        return _forecaster(file, network) if kind == "forecaster" else _baseline(file)
+        return LOADERS[kind](file, network)
     except DamagedModelFile:
         raise
     except (
@@ -97,7 +95,7 @@ def save_forecaster(forecaster: Forecaster, path: Any) -> None:
     description = {
         "kind": "forecaster",
         "versions": versions(),
-        "parameters": _parameters(forecaster),
+        "parameters": parameters_of(forecaster),
         "own_network": forecaster.network is not None,
         "from_arrays": forecaster.from_arrays_,
         "features": [str(n) for n in getattr(forecaster, "feature_names_in_", [])],
@@ -135,7 +133,7 @@ def save_baseline(baseline: Baseline, path: Any) -> None:
     description = {
         "kind": "baseline",
         "versions": versions(),
-        "parameters": _parameters(baseline),
+        "parameters": parameters_of(baseline),
         "from_arrays": baseline.from_arrays_,
         "features": int(getattr(baseline, "n_features_in_", 0)),
         "contract": asdict(fitted.contract),
@@ -154,20 +152,9 @@ def save_baseline(baseline: Baseline, path: Any) -> None:
     write_model(path, None, description, numbers)
 
 
-def versions() -> dict[str, str]:
-    """Versions of this package and of what it stands on."""
-    found = {"keras-forecast": forecast.__version__, "python": platform.python_version()}
-    return found | {
-        "keras": keras.__version__,
-        "backend": keras.config.backend(),
-        "numpy": np.__version__,
-        "pandas": pd.__version__,
-    }
-
-
 def _forecaster(file: ModelFile, builder: Callable[..., Any] | None) -> Forecaster:
     described, numbers = file.description, file.numbers()
-    forecaster = Forecaster(**_tuples(described["parameters"]), network=builder)
+    forecaster = Forecaster(**with_tuples(described["parameters"]), network=builder)
     options = options_of(forecaster)
     spec, setting = checked(Spec, described["spec"]), checked(Setting, described["setting"])
     contract = _contract(described["contract"])
@@ -259,9 +246,9 @@ def _weights(described: dict[str, Any]) -> dict[str, float]:
     return weights
 
 
-def _baseline(file: ModelFile) -> Baseline:
+def _baseline(file: ModelFile, builder: Callable[..., Any] | None) -> Baseline:
     described, numbers = file.description, file.numbers()
-    baseline = Baseline(**_tuples(described["parameters"]))
+    baseline = Baseline(**with_tuples(described["parameters"]))
     check_method(baseline.method)
     contract, setting = _contract(described["contract"]), checked(Setting, described["setting"])
     levels = tuple(float(level) for level in described["levels"])
@@ -330,9 +317,10 @@ def _sample_numbers(templates: dict[str, np.ndarray], realised: dict[str, Realis
     return numbers | {f"seen {name}": seen.counts for name, seen in realised.items()}
 
 
-def _parameters(estimator: Any) -> dict[str, Any]:
-    return {k: plain(v) for k, v in estimator.get_params(deep=False).items() if k not in UNSAVED}
-
-
-def _tuples(described: dict[str, Any]) -> dict[str, Any]:
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in described.items()}
+LOADERS: dict[str, Callable[[ModelFile, Callable[..., Any] | None], Any]] = {
+    "forecaster": _forecaster,
+    "baseline": _baseline,
+    "classifier": load_sequences,
+    "labeler": load_sequences,
+}
+"""Who reads a file, by the kind it says it is. A new kind of estimator is one line here."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import keras
@@ -86,3 +88,20 @@ class MembersCrossentropy(keras.losses.Loss):
 
     def get_config(self):
         return super().get_config() | {"smoothing": self.smoothing}
+
+
+def least_weights(name: str, spec: SequenceSpec, options: Mapping[str, Any], members: int) -> int:
+    """Return how many weights a committee has at least, told without building it.
+
+    Example:
+        >>> spec = SequenceSpec(width=1, classes=2, rows=5)
+        >>> model = build_committee("fcn", spec, {}, members=2)
+        >>> least_weights("fcn", spec, {}, 2) <= model.count_params()
+        True
+    """
+    build = SEQUENCE_MODELS[check_word("model", name, tuple(SEQUENCE_MODELS))]
+    usual = {k: p.default for k, p in inspect.signature(build).parameters.items()} | dict(options)
+    units, layers, filters = usual["units"], usual.get("layers", 1), usual.get("filters", ())
+    check_sizes(units=units, layers=layers, members=members)
+    inside = sum(3 * one * other for one, other in pairwise(filters))
+    return members * (layers * units * (units + 1) + inside + spec.width * units + spec.classes * (units + 1))
