@@ -15,7 +15,7 @@ from forecast import __version__
 from forecast.errors import ForecastError, closest
 
 VERBS = (
-    *("fit", "predict", "backtest", "tune", "evaluate", "audit"),
+    *("fit", "predict", "backtest", "tune", "evaluate", "audit", "classify"),
     *("report", "plot", "info", "template", "metrics"),
 )
 _TABLES = (".csv", ".tsv", ".txt", ".gz", ".parquet", ".pq")
@@ -56,6 +56,7 @@ def commands(ctx: click.Context) -> None:
     forecast fit sales.csv              train, compare with baselines, forecast, draw
     forecast predict sales.forecast     forecast again, from new rows or further ahead
     forecast backtest sales.csv         test methods on the past, each fit seeing only what came before
+    forecast classify gestures.csv      label whole sequences, or every row and the events these make
     """
     if os.environ.get("NO_COLOR"):
         ctx.color = False

@@ -46,12 +46,39 @@ def _sections(described: dict[str, Any]) -> dict[str, list[str]]:
             "Columns": _columns(described),
             "Versions": versions,
         }
+    if described["kind"] in ("classifier", "labeler"):
+        return _labels(described) | {"Versions": versions}
     return {
         "Columns": _columns(described),
         "Sizes": _sizes(described),
         "Training": _training(described),
         "Comparison on held-out rows": _comparison(described),
         "Versions": versions,
+    }
+
+
+def _labels(described: dict[str, Any]) -> dict[str, list[str]]:
+    """Say what a classifier or a labeler reads and decides between."""
+    columns = described["columns"] or {"features": [f"{described['spec']['width']} channels of arrays"]}
+    named = [f"{role:<10}{', '.join(v) if isinstance(v, list) else v}" for role, v in columns.items() if v]
+    decided = ", ".join(str(name) for name in described["classes"])
+    comparison = ["none: nothing was held out"]
+    if described["told"] is not None:
+        import pandas as pd
+
+        from forecast.cli.labels import method_lines
+
+        table = pd.DataFrame(described["told"]["comparison"]["columns"])
+        table.attrs = described["told"]["comparison"]["attrs"]
+        comparison = method_lines(table)
+    return {
+        "Columns": named,
+        "Classes": [f"{decided}; of each {'row' if described['kind'] == 'labeler' else 'sequence'}"],
+        "Training": [
+            f"{described['rows']:,} rows of {described['sequences']:,} sequences",
+            *_training(described),
+        ],
+        "Comparison on what was held out": comparison,
     }
 
 

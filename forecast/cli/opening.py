@@ -40,6 +40,10 @@ def open_model(path: str, table: str | None = None) -> ModelFile:
     kind = file.description.get("kind")
     if kind == "baseline":
         raise NotAModelFile(f"{path} holds a baseline, not a forecaster; use it by forecast.load in Python.")
+    if kind in ("classifier", "labeler"):
+        raise NotAModelFile(
+            f"{path} holds a {kind}, not a forecaster; `forecast classify {path} TABLE` uses it."
+        )
     if kind != "forecaster":
         raise file.damaged("its kind is unknown")
     return file
@@ -53,6 +57,11 @@ def load_forecaster(path: str) -> Any:
     from forecast.estimators.saving import load
 
     return load(path)
+
+
+def is_model(path: str) -> bool:
+    """Tell a model from a table by its name."""
+    return path.endswith(".forecast")
 
 
 def table_name(table: str) -> str:

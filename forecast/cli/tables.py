@@ -20,7 +20,7 @@ def comparison_lines(table: Any, rows: str = "Held-out rows") -> list[str]:
     level = f"{100 * attrs['level']:g} % coverage" if attrs.get("level") else "coverage"
     headers = ["method", "MAE", "RMSE", "MASE", "sMAPE", level, "skill"]
     cells = [_cells(row) for row in table.to_dict("records")]
-    return [f"{rows}: {_measured_on(attrs)}", *_columns(headers, cells)]
+    return [f"{rows}: {_measured_on(attrs)}", *columns(headers, cells)]
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
@@ -77,7 +77,7 @@ def summary_lines(table: Any) -> list[str]:
         rows.append([str(row["method"]), _number(row[criterion]), _range(row["low"], row["high"], ".3g"), *seeds,
                      *skills, _p(row["p_value"]), *errors, _share(row["coverage"]),
                      _number(row["fit_seconds"], ".1f")])  # fmt: skip
-    return [_tested_on(attrs), *_columns([*headers, level, "fit s"], rows)]
+    return [_tested_on(attrs), *columns([*headers, level, "fit s"], rows)]
 
 
 def leaderboard_lines(table: Any, metric: str, most: int = 10) -> list[str]:
@@ -92,7 +92,7 @@ def leaderboard_lines(table: Any, metric: str, most: int = 10) -> list[str]:
         who = "default" if row["trial"] == 0 else str(row["trial"])
         rows.append([who, str(row["windows"]), score, *times, *values])
     more = [f"… and {len(table) - most} more"] if len(table) > most else []
-    return [*_columns(["trial", "windows", metric, "fit s", "predict s", *settings], rows), *more]
+    return [*columns(["trial", "windows", metric, "fit s", "predict s", *settings], rows), *more]
 
 
 def coverage_lines(table: Any) -> list[str]:
@@ -101,7 +101,7 @@ def coverage_lines(table: Any) -> list[str]:
         [str(r["method"]), _share(r["asked"]), _share(r["coverage"]), _number(r["width"]), f"{r['count']:,}"]
         for r in table.to_dict("records")
     ]
-    return _columns(["intervals", "asked", "reached", "width", "values"], rows)
+    return columns(["intervals", "asked", "reached", "width", "values"], rows)
 
 
 def _tested_on(attrs: dict[str, Any]) -> str:
@@ -122,7 +122,8 @@ def _tested_on(attrs: dict[str, Any]) -> str:
     )
 
 
-def _columns(headers: list[str], rows: list[list[str]]) -> list[str]:
+def columns(headers: list[str], rows: list[list[str]]) -> list[str]:
+    """Lay cells out in columns, the first to the left and the others to the right."""
     widths = [max(len(cell) for cell in column) for column in zip(headers, *rows, strict=True)]
     return [_line(line, widths) for line in (headers, *rows)]
 

@@ -56,8 +56,8 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         class_weight: None, ``"balanced"``, or weights by label.
         holdout: Share of the sequences held out, up to 0.5; 0: none, and then nothing is compared or calibrated.
         calibrate: Learn the temperature of the probabilities on the sequences held out.
-        steps: Optimiser steps; None: some forty passes over the sequences, 300 to 1,000.
-        batch_size: Sequences a step; None: 16 to 64, with their number.
+        steps: Optimiser steps; None: some sixty passes over the sequences, 300 to 1,000.
+        batch_size: Sequences a step; None: 16, or 32 if there are more than 200.
         learning_rate: Highest rate; it warms up to it and falls to zero along a cosine.
         date_format: How times are written, such as ``"%d/%m/%Y"``.
         callbacks: Further Keras callbacks.
@@ -104,7 +104,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         calibrate: bool = True,
         steps: int | None = None,
         batch_size: int | None = None,
-        learning_rate: float = 2e-3,
+        learning_rate: float = 3e-3,
         date_format: str | None = None,
         callbacks: Sequence[Any] = (),
         seed: int = 0,

@@ -21,7 +21,7 @@ from forecast.training.labelling import Lesson, LessonBatches, mean_probabilitie
 # Sequences labelled row by row are learned from in pieces of so many rows.
 MOST_PIECE = 256
 # Steps of one training: about so many passes over the sequences, within bounds.
-PASSES, LEAST_STEPS, MOST_STEPS = 40, 300, 1_000
+PASSES, LEAST_STEPS, MOST_STEPS = 60, 300, 1_000
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Recipe:
 
     def plan(self, sequences: int) -> Plan:
         """Return how long to train on so many sequences."""
-        usual = 16 if sequences <= 200 else 32 if sequences <= 1_000 else 64
+        usual = 16 if sequences <= 200 else 32
         size = min(usual if self.batch_size is None else self.batch_size, sequences)
         steps = self.steps
         if steps is None:
