@@ -155,6 +155,7 @@ def guess_label(sheet: Sheet, taken: frozenset[str]) -> tuple[str, str]:
     usual = [name for word in LABEL_NAMES for name in free if plain(name) == word]
     if usual:
         return usual[0], "of its name"
+    free = [name for name in free if 2 * _distinct(sheet, name) <= len(sheet)]
     words = [n for n in free if not _is_number(sheet, n) and not is_id_name(n) and not is_time_name(n)]
     if len(words) == 1:
         return words[0], "it is the one column of few words"
@@ -172,8 +173,14 @@ def _may_be_label(sheet: Sheet, name: str) -> bool:
     read = sheet.numbers(name)
     if read.kind == "number" and not read.whole:
         return False
-    distinct = int(codes_of(sheet, name).max(initial=-1)) + 1
-    return 2 <= distinct <= MOST_GUESSED and 2 * distinct <= len(sheet)
+    distinct = _distinct(sheet, name)
+    # Numbers that hardly repeat measure something, whatever they are called.
+    repeated = not _is_number(sheet, name) or 2 * distinct <= len(sheet)
+    return 2 <= distinct <= MOST_GUESSED and repeated
+
+
+def _distinct(sheet: Sheet, name: str) -> int:
+    return int(codes_of(sheet, name).max(initial=-1)) + 1
 
 
 def _is_number(sheet: Sheet, name: str) -> bool:

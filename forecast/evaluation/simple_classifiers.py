@@ -19,6 +19,7 @@ SMOOTHING = 1.0
 RESAMPLED = 32
 MOST_ROWS = 20_000
 NEAR = (2, 8, 32)
+LARGEST = 1e100
 
 
 def majority(codes: np.ndarray, weights: np.ndarray, count: int, asked: int) -> np.ndarray:
@@ -35,9 +36,14 @@ def summaries(sequences: Sequences) -> np.ndarray:
     return np.array([_summary(sequences.take([i]).values) for i in range(len(sequences))])
 
 
+def _bounded(values: np.ndarray) -> np.ndarray:
+    """Bound values so that their squares and sums are finite."""
+    return np.clip(values, -LARGEST, LARGEST)
+
+
 def _summary(values: np.ndarray) -> np.ndarray:
     parts = []
-    for channel in values.T:
+    for channel in _bounded(values).T:
         seen = channel[~np.isnan(channel)]
         if not len(seen):
             parts.append(np.zeros(10))
@@ -54,7 +60,7 @@ def resampled(sequences: Sequences, rows: int = RESAMPLED) -> np.ndarray:
     """Bring every sequence to as many rows by interpolation: ``(sequences, rows * channels)``."""
     found = np.zeros((len(sequences), rows, sequences.values.shape[1]))
     for i in range(len(sequences)):
-        values = sequences.take([i]).values
+        values = _bounded(sequences.take([i]).values)
         for j, channel in enumerate(values.T):
             seen = np.flatnonzero(~np.isnan(channel))
             if len(seen):
@@ -69,7 +75,9 @@ def neighbourhoods(sequences: Sequences, causal: bool) -> np.ndarray:
         sequences: The rows.
         causal: Look back only, as the network does.
     """
-    return np.concatenate([_around(sequences.take([i]).values, causal) for i in range(len(sequences))])
+    return np.concatenate(
+        [_around(_bounded(sequences.take([i]).values), causal) for i in range(len(sequences))]
+    )
 
 
 def _around(values: np.ndarray, causal: bool) -> np.ndarray:
