@@ -20,6 +20,8 @@ _HOMES = {
     "SequenceClassifier": "forecast.estimators.classifier",
     "EventLabeler": "forecast.estimators.labeler",
     "cross_validate": "forecast.estimators.cross_validation",
+    "Detector": "forecast.estimators.detector",
+    "assert_online": "forecast.estimators.online",
     "backtest": "forecast.backtesting.backtest",
     "audit": "forecast.auditing.audit",
     "audit_evaluation": "forecast.auditing.procedures",

@@ -25,6 +25,7 @@ FLOORS = (
     ("forecast.models",),
     ("forecast.training",),
     ("forecast.evaluation",),
+    ("forecast.detection",),
     ("forecast.report",),
     ("forecast.estimators",),
     ("forecast.auditing", "forecast.backtesting", "forecast.reporting", "forecast.sktime", "forecast.tuning"),
@@ -37,6 +38,7 @@ LAZY_CYCLE = {
     ("forecast.estimators.baseline", "forecast.estimators.saving"),
     ("forecast.estimators.classifier", "forecast.estimators.sequence_saving"),
     ("forecast.estimators.labeler", "forecast.estimators.sequence_saving"),
+    ("forecast.estimators.detector", "forecast.estimators.detector_saving"),
 }
 
 

@@ -1,0 +1,163 @@
+"""Streams made for choosing and testing detectors: noise in which nothing happens, and series with events put in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from scipy.signal import lfilter
+
+import forecast
+
+KINDS = ("normal", "laplace", "t3", "lognormal", "ar", "garch")
+
+
+def null_stream(kind: str, rows: int, seed: int) -> np.ndarray:
+    """Return noise of one kind, float64 ``(rows,)``."""
+    rng = np.random.default_rng((seed, KINDS.index(kind)))
+    noise = rng.normal(size=rows)
+    if kind == "ar":
+        return lfilter([1.0], [1.0, -0.8], noise)
+    if kind != "garch":
+        draws: dict[str, Callable[[], np.ndarray]] = {
+            "normal": lambda: noise,
+            "laplace": lambda: rng.laplace(size=rows),
+            "t3": lambda: rng.standard_t(3, size=rows),
+            "lognormal": lambda: rng.lognormal(size=rows),
+        }
+        return draws[kind]()
+    values, variance = np.empty(rows), 1.0
+    for row in range(rows):
+        values[row] = np.sqrt(variance) * noise[row]
+        variance = 0.05 + 0.1 * values[row] ** 2 + 0.85 * variance
+    return values
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A series with known events.
+
+    Args:
+        name: Where it comes from.
+        times: Of its rows.
+        values: float64 ``(rows,)``.
+        events: First row of each event, and row behind its last.
+    """
+
+    name: str
+    times: pd.DatetimeIndex
+    values: np.ndarray
+    events: list[tuple[int, int]]
+
+
+def development_series(seed: int = 0) -> list[Labelled]:
+    """Put events into real and generated series: M4 Hourly, ETTh1, machines, counts.
+
+    Every series has two to four events behind the first quarter of its rows, of a kind, size and length drawn at
+    random; one in eight has none.
+    """
+    rng = np.random.default_rng(seed)
+    found = []
+    for name, times, values in [*_m4(rng), *_ett(), *_made(rng)]:
+        changed, events = values.copy(), []
+        count = 0 if rng.random() < 0.125 else int(rng.integers(2, 5))
+        edges = np.linspace(0.27 * len(values), 0.97 * len(values), count + 1).astype(int)
+        for first, stop in pairwise(edges):
+            kind = EVENTS[rng.choice(list(EVENTS))]
+            rows = 1 if kind is _spike else int(rng.integers(8, max(min(90, (stop - first) // 3), 9)))
+            begin = int(rng.integers(first, max(stop - rows - 1, first + 1)))
+            changed[begin : begin + rows] = kind(values, begin, rows, rng)
+            events.append((begin, begin + rows))
+        found.append(Labelled(name, times, changed, events))
+    return found
+
+
+def _size(values: np.ndarray, begin: int, rows: int, rng: np.random.Generator) -> float:
+    """Draw how far an event moves values: 2 to 6 of the spread that a day of rows before it has."""
+    spread = np.std(values[max(begin - 200, 0) : begin])
+    return float(rng.choice([-1, 1]) * rng.uniform(2, 6) * max(spread, 1e-6 * abs(values).max()))
+
+
+def _spike(values: np.ndarray, begin: int, rows: int, rng: np.random.Generator) -> np.ndarray:
+    return values[begin : begin + rows] + _size(values, begin, rows, rng)
+
+
+def _shift(values: np.ndarray, begin: int, rows: int, rng: np.random.Generator) -> np.ndarray:
+    return values[begin : begin + rows] + 0.6 * _size(values, begin, rows, rng)
+
+
+def _ramp(values: np.ndarray, begin: int, rows: int, rng: np.random.Generator) -> np.ndarray:
+    return values[begin : begin + rows] + np.linspace(0, 0.8 * _size(values, begin, rows, rng), rows)
+
+
+def _flat(values: np.ndarray, begin: int, rows: int, rng: np.random.Generator) -> np.ndarray:
+    return np.full(rows, values[begin - 1])
+
+
+def _noise(values: np.ndarray, begin: int, rows: int, rng: np.random.Generator) -> np.ndarray:
+    return values[begin : begin + rows] + 0.6 * _size(values, begin, rows, rng) * rng.normal(size=rows)
+
+
+def _out_of_phase(values: np.ndarray, begin: int, rows: int, rng: np.random.Generator) -> np.ndarray:
+    back = int(rng.integers(8, 17))
+    return values[begin - back : begin - back + rows]
+
+
+def _outage(values: np.ndarray, begin: int, rows: int, rng: np.random.Generator) -> np.ndarray:
+    low, high = np.quantile(values[:begin], [0.01, 0.5])
+    return np.full(rows, low - 0.1 * (high - low)) + 0.01 * (high - low) * rng.normal(size=rows)
+
+
+EVENTS = {
+    "spike": _spike,
+    "shift": _shift,
+    "ramp": _ramp,
+    "flat": _flat,
+    "noise": _noise,
+    "out of phase": _out_of_phase,
+    "outage": _outage,
+}
+"""What happens in an event, by name: the rows that take the place of those that were there."""
+
+
+def _m4(rng: np.random.Generator) -> list[tuple[str, pd.DatetimeIndex, np.ndarray]]:
+    table = forecast.load_dataset("m4_hourly")
+    groups = [(str(name), part["value"].to_numpy(float)) for name, part in table.groupby("id", sort=True)]
+    return [
+        (groups[i][0], _times(len(groups[i][1]), "h"), groups[i][1])
+        for i in np.sort(rng.choice(len(groups), 16, replace=False))
+    ]
+
+
+def _ett() -> list[tuple[str, pd.DatetimeIndex, np.ndarray]]:
+    table, found = forecast.load_dataset("ETTh1"), []
+    for number, column in enumerate(("HUFL", "MUFL", "LUFL", "OT", "HULL", "MULL", "LULL", "OT")):
+        values = table[column].to_numpy(float)[1_700 * number :][:4_000]
+        found.append((f"ETTh1 {column} from {1_700 * number}", _times(len(values), "h"), values))
+    return found
+
+
+def _made(rng: np.random.Generator) -> list[tuple[str, pd.DatetimeIndex, np.ndarray]]:
+    """Loads of machines, counts of messages, temperatures: 4,000 rows of five minutes each."""
+    t, found = np.arange(4_000), []
+    for number in range(8):
+        kind = ("load", "count", "steps", "walk")[number % 4]
+        day = np.sin(2 * np.pi * t / 288 + rng.uniform(0, 6))
+        drift = lfilter([1.0], [1.0, -0.95], rng.normal(size=len(t)))
+        if kind == "load":
+            values = np.clip(30 + 15 * day + 2 * drift + rng.standard_t(3, size=len(t)), 0, 100)
+        elif kind == "count":
+            values = rng.poisson(np.exp(2 + day + 0.05 * drift)).astype(float)
+        elif kind == "steps":
+            values = np.repeat(rng.choice([20.0, 45.0, 60.0], size=40), 100) + rng.normal(size=len(t))
+        else:
+            values = 50 + 0.05 * np.cumsum(rng.normal(size=len(t))) + 0.3 * rng.normal(size=len(t))
+        found.append((f"{kind} {number}", _times(len(t), "5min"), values))
+    return found
+
+
+def _times(rows: int, step: str) -> pd.DatetimeIndex:
+    return pd.date_range("2024-01-01", periods=rows, freq=step)

@@ -1,0 +1,1 @@
+"""From errors to alarms: p-values, evidence, policy, events. NumPy and pandas; no networks."""

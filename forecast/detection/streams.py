@@ -1,0 +1,84 @@
+"""What is looked at, row by row: streams of scores, and how unusual each score is.
+
+A stream belongs to a channel and looks at the mean of its last ``rows`` rows. Its score at a row uses nothing behind
+that row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Name of a stream.
+
+    Args:
+        channel: Target it belongs to; empty for all of them together.
+        kind: What its scores are: ``"forecast"``, ``"reconstruction"``, ``"level"``, ``"range"`` …
+        rows: Rows up to the present one whose mean is looked at.
+    """
+
+    channel: str
+    kind: str
+    rows: int = 1
+
+    def __str__(self) -> str:
+        of = f" of {self.rows} row{'s' if self.rows > 1 else ''}"
+        return f"{self.kind} error{of}" if self.kind == "forecast" else self.kind
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Scores of one series.
+
+    Args:
+        streams: Names, in the order of the columns.
+        values: Large where unusual, NaN where there is none, float64 ``(rows, streams)``.
+        expected: What was expected of the mean of the rows, NaN without an expectation; axes as ``values``.
+        actual: Mean of the rows that the score is about; axes as ``values``.
+    """
+
+    streams: tuple[Stream, ...]
+    values: Floats
+    expected: Floats
+    actual: Floats
+
+    def beside(self, other: Scores) -> Scores:
+        """Return the streams of both."""
+        return Scores(
+            self.streams + other.streams,
+            np.concatenate([self.values, other.values], axis=1),
+            np.concatenate([self.expected, other.expected], axis=1),
+            np.concatenate([self.actual, other.actual], axis=1),
+        )
+
+    def behind(self, rows: int) -> Scores:
+        """Return the rows from this one on."""
+        return Scores(self.streams, self.values[rows:], self.expected[rows:], self.actual[rows:])
+
+
+def rolling_mean(values: Floats, rows: int) -> Floats:
+    """Return the mean of the last rows up to each, NaN where the row itself or more than half of them is missing.
+
+    Args:
+        values: float64 ``(rows, channels)``.
+        rows: How many.
+
+    Example:
+        >>> rolling_mean(np.array([[1.0], [3.0], [np.nan], [5.0]]), 2)[:, 0]
+        array([ 1.,  2., nan,  5.])
+    """
+    if rows == 1:
+        return values
+    padded = np.concatenate([np.full((rows - 1, values.shape[1]), np.nan), values])
+    parts = np.lib.stride_tricks.sliding_window_view(padded, rows, axis=0)
+    counts = (~np.isnan(parts)).sum(axis=-1)
+    # Summed window by window: a running sum would carry what happened long ago into the last digits.
+    means = np.nansum(parts, axis=-1) / np.maximum(counts, 1)
+    return np.where((2 * counts >= rows) & ~np.isnan(values), means, np.nan)

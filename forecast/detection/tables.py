@@ -1,0 +1,102 @@
+"""What was found, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecast.data.columns import Columns
+from forecast.detection.evidence import Evidence
+from forecast.detection.policy import Event
+
+FIELDS = (
+    *("start", "raised", "end", "peak", "rows", "severity", "p_value"),
+    *("channel", "kind", "horizon", "actual", "expected", "lower", "upper"),
+)
+"""Columns of a table of events, behind the id."""
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What a detector says about the rows of a series.
+
+    Args:
+        series: Id.
+        times: Of the rows.
+        first: Number of the first of them, counted from the series' first row.
+        evidence: Of the rows.
+        events: Raised before or in these rows and not over before them.
+    """
+
+    series: object
+    times: pd.Index
+    first: int
+    evidence: Evidence
+    events: list[Event]
+
+
+def score_table(found: Sequence[Found], columns: Columns) -> pd.DataFrame:
+    """Return evidence and p-value of every row: id, time, ``evidence``, ``p_value``."""
+    parts = []
+    for one in found:
+        part: dict[str, Any] = {} if columns.id is None else {columns.id: [one.series] * len(one.times)}
+        part[columns.time or "row"] = one.times
+        part |= {"evidence": one.evidence.total, "p_value": one.evidence.p}
+        parts.append(pd.DataFrame(part))
+    return pd.concat(parts, ignore_index=True)
+
+
+def event_table(found: Sequence[Found], columns: Columns) -> pd.DataFrame:
+    """Return one row an event, in order of time within each series."""
+    rows = [_row(one, event, columns) for one in found for event in one.events]
+    names = (*(() if columns.id is None else (columns.id,)), *FIELDS)
+    table = pd.DataFrame(rows, columns=list(names))
+    if found and not rows:
+        # An empty table has the types of one that is not.
+        times = dict.fromkeys(("start", "raised", "end", "peak"), found[0].times.dtype)
+        numbers = dict.fromkeys(("severity", "p_value", "actual", "expected", "lower", "upper"), np.float64)
+        table = table.astype(times | numbers | dict.fromkeys(("rows", "horizon"), np.int64))
+    return table
+
+
+def _row(found: Found, event: Event, columns: Columns) -> dict[str, Any]:
+    """Describe an event by what carried it: the stream with the largest part of the evidence at its peak."""
+    evidence, times = found.evidence, found.times
+    at = max(event.peak - found.first, 0)
+    carrier = int(np.argmax(evidence.parts[at]))
+    stream = evidence.streams[carrier]
+    lower, upper = bounds(evidence, at, carrier)
+    row: dict[str, Any] = {} if columns.id is None else {columns.id: found.series}
+    row |= {
+        name: _time(times, getattr(event, name) - found.first) for name in ("start", "raised", "end", "peak")
+    }
+    row |= {"rows": event.end - event.start + 1, "severity": event.severity, "p_value": event.p}
+    row |= {"channel": stream.channel, "kind": stream.kind, "horizon": stream.rows}
+    row |= {"actual": evidence.scores.actual[at, carrier], "expected": evidence.scores.expected[at, carrier]}
+    return row | {"lower": lower, "upper": upper}
+
+
+def bounds(evidence: Evidence, row: int, stream: int) -> tuple[float, float]:
+    """Return the interval outside of which the stream's evidence is as rare as the rate asked for."""
+    limit, expected = evidence.limits[row, stream], evidence.scores.expected[row, stream]
+    kind, rows = evidence.streams[stream].kind, evidence.streams[stream].rows
+    if kind in ("above", "below"):
+        other = "below" if kind == "above" else "above"
+        channel = evidence.streams[stream].channel
+        partner = next(
+            j for j, s in enumerate(evidence.streams) if (s.kind, s.rows, s.channel) == (other, rows, channel)
+        )
+        ends = {kind: limit, other: evidence.limits[row, partner]}
+        return -float(ends["below"]), float(ends["above"])
+    if kind == "range":
+        return np.nan, np.nan
+    return float(expected - limit), float(expected + limit)
+
+
+def _time(times: pd.Index, place: int) -> object:
+    """Return the time of a row; rows before the first looked at lie in its past."""
+    return times[place] if place >= 0 else times[0] + place * (times[1] - times[0] if len(times) > 1 else 0)

@@ -1,0 +1,157 @@
+"""What a fitted detector knows, and how rows pass through it: scores, evidence, events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.data.panel import Panel
+from forecast.data.table import Choice
+from forecast.detection.evidence import Chain
+from forecast.detection.evidence import Memory as ChainMemory
+from forecast.detection.policy import Event, Policy, watch
+from forecast.detection.simple import Memory as SimpleMemory
+from forecast.detection.simple import Simple
+from forecast.detection.tables import Found
+from forecast.estimators.contract import Contract
+from forecast.estimators.forecast_errors import ForecastErrors
+from forecast.estimators.joining import continued
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """What is remembered of a series.
+
+    Args:
+        simple: By the method without a network.
+        chain: By the way from scores to evidence.
+        event: The event that is open, None for none.
+        rows: Rows seen, missing ones included.
+    """
+
+    simple: SimpleMemory
+    chain: ChainMemory = field(default_factory=ChainMemory)
+    event: Event | None = None
+    rows: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class FittedDetector:
+    """Everything a fitted detector knows.
+
+    Args:
+        contract: Columns and step.
+        errors: Networks, None for methods without.
+        simple: The method without a network that stands beside them, or alone.
+        chain: From scores to evidence.
+        policy: From evidence to alarms.
+        history: The last rows of each series, enough to go on.
+        states: Of each series after its last row, by id.
+        pool: Peaks of evidence in the rows that were learned from, ascending; empty for a single series.
+        choices: What was chosen while fitting.
+    """
+
+    contract: Contract
+    errors: ForecastErrors | None
+    simple: Simple
+    chain: Chain
+    policy: Policy
+    history: Panel
+    states: dict
+    pool: Floats
+    choices: tuple[Choice, ...] = ()
+
+    @property
+    def lookback(self) -> int:
+        """Rows of history that the scores of new rows look at."""
+        return 1 if self.errors is None else self.errors.lookback
+
+    def start(self) -> State:
+        """Return the state of a series of which nothing was seen."""
+        return State(self.simple.start(len(self.contract.columns.target)))
+
+    def begin(self, panel: Panel) -> tuple[list[Found], list[State]]:
+        """Look at the rows that are learned from, and return the state behind them."""
+        return self._look(panel, np.zeros(len(panel), np.int64), [self.start()] * len(panel))
+
+    def newer(self, given: Panel) -> tuple[list[Found], FittedDetector]:
+        """Look at the rows behind the last that was seen, and remember them.
+
+        Args:
+            given: Newer rows, or the whole table.
+
+        Returns:
+            What was found in the series that have newer rows, and the detector that has seen them.
+        """
+        panel = continued(self.history, given)
+        place = {name: k for k, name in enumerate(self.history.ids)}
+        had = np.array([self.history.lengths[place[name]] if name in place else 0 for name in panel.ids])
+        states = [self.states.get(name, self.start()) for name in panel.ids]
+        found, after = self._look(panel, had, states)
+        behind = self.states | dict(zip(panel.ids, after, strict=True))
+        grown = replace(self, history=panel.tail(self.lookback), states=behind)
+        return [one for one, rows in zip(found, panel.lengths - had, strict=True) if rows > 0], grown
+
+    def older(self, given: Panel) -> list[Found]:
+        """Look at rows that were seen already, or at series by themselves: as if nothing had been seen before."""
+        zero, start = np.zeros(len(given), np.int64), self.start()
+        begins = _places(self.history, given)
+        before = [
+            max(begin + self.states[name].rows - length, 0) if name in self.states else 0
+            for name, begin, length in zip(given.ids, begins, _lengths(self.history, given), strict=True)
+        ]
+        return self._look(given, zero, [replace(start, rows=int(rows)) for rows in before])[0]
+
+    def _look(
+        self, panel: Panel, had: NDArray[np.int64], states: list[State]
+    ) -> tuple[list[Found], list[State]]:
+        """Look at the rows of each series behind the first ``had``, which were seen already."""
+        begins = np.array([state.rows for state in states]) - had
+        predicted = None if self.errors is None else self.errors.scores(panel, begins)
+        found, after = [], []
+        for i, (name, state) in enumerate(zip(panel.ids, states, strict=True)):
+            values = panel.targets[panel.offsets[i] + had[i] : panel.offsets[i + 1]]
+            scores, simple = self.simple.advance(state.simple, values, self.contract.columns.target)
+            if predicted is not None:
+                scores = predicted[i].behind(int(had[i])).beside(scores)
+            evidence, chain = self.chain.advance(state.chain, scores, self.pool)
+            times = panel.step.times(panel.time_at(i, int(panel.offsets[i] + had[i])), len(values))
+            events = watch(self.policy, evidence, times, state.rows, state.event)
+            found.append(Found(name, times, state.rows, evidence, [e for e in events if e.raised >= 0]))
+            last = events[-1] if events and events[-1].open else None
+            after.append(State(simple, chain, last, state.rows + len(values)))
+        return found, after
+
+
+def split(history: Panel, given: Panel) -> tuple[Panel | None, Panel | None]:
+    """Part a table in rows that were seen already and rows behind them.
+
+    Returns:
+        The rows seen, and the whole table, each None if there are no such rows. A series that is new was not seen.
+    """
+    left = _lengths(history, given) - _places(history, given)
+    old = np.where(_lengths(history, given) > 0, np.clip(left, 0, given.lengths), 0).astype(np.int64)
+    seen = given.cut(given.offsets[:-1] + old) if old.any() else None
+    return seen, given if (old < given.lengths).any() else None
+
+
+def _lengths(history: Panel, given: Panel) -> NDArray[np.int64]:
+    """Rows of history of each given series, 0 for a new one."""
+    place = {name: k for k, name in enumerate(history.ids)}
+    return np.array([history.lengths[place[name]] if name in place else 0 for name in given.ids], np.int64)
+
+
+def _places(history: Panel, given: Panel) -> NDArray[np.int64]:
+    """Row of the history at which each given series begins, negative before it; 0 for a new one."""
+    place = {name: k for k, name in enumerate(history.ids)}
+    shared = [i for i, name in enumerate(given.ids) if name in place]
+    found = np.zeros(len(given), np.int64)
+    if shared:
+        starts = history.starts[[place[given.ids[i]] for i in shared]]
+        # Between two steps: what continues the history refuses it by name.
+        found[shared] = np.nan_to_num(given.step.positions(given.starts[shared], starts)).astype(np.int64)
+    return found

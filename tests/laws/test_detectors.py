@@ -1,0 +1,123 @@
+"""What holds for every detector, whatever its method and engine."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import forecast
+from forecast.detection.engines import ENGINES
+from forecast.estimators.online import LooksAhead
+from forecast.estimators.watching import METHODS
+
+SMALL = {"model": "rnn", "units": 4, "steps": 20, "horizons": (1, 4), "context": 12, "season": 7}
+
+
+def machines(rows: int = 260, series: int = 2, seed: int = 0) -> pd.DataFrame:
+    """Loads of machines with two channels, gaps, and a shock in each."""
+    parts = []
+    for i in range(series):
+        rng = np.random.default_rng((seed, i))
+        t = np.arange(rows - 10 * i)
+        load = 10 * (i + 1) + np.sin(2 * np.pi * t / 7) + 0.2 * rng.normal(size=len(t))
+        heat = 40 + 0.5 * rng.normal(size=len(t)).cumsum()
+        load[len(t) * 3 // 4] += 8
+        part = pd.DataFrame(
+            {"machine": f"m{i}", "minute": pd.date_range("2024-05-01", periods=len(t), freq="min")}
+        )
+        part = part.assign(load=load, heat=heat)
+        part.loc[[30, 31, 150], ["load", "heat"]] = np.nan
+        parts.append(part.drop(index=[80, 81]))
+    return pd.concat(parts, ignore_index=True)
+
+
+def detector_of(method: str, **options) -> forecast.Detector:
+    network = SMALL if method == "forecast" else {"season": 7}
+    columns = {"time": "minute", "id": "machine", "target": ("load", "heat")}
+    return forecast.Detector(method, **(columns | network | options))
+
+
+def early(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["minute"] < pd.Timestamp("2024-05-01 02:30")]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_score_depends_on_a_later_row(method):
+    table = machines()
+    forecast.assert_online(detector_of(method).fit(early(table)), table)
+
+
+def test_looking_ahead_is_found_out():
+    class Peeking(forecast.Detector):
+        def score(self, X, y=None):
+            found = super().score(X)
+            return found.assign(evidence=found["evidence"] / found["evidence"].max())
+
+    table = machines()
+    peeking = Peeking("novelty", time="minute", id="machine", target=("load", "heat")).fit(early(table))
+    with pytest.raises(LooksAhead, match="changed with later rows"):
+        forecast.assert_online(peeking, table)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_rows_may_come_in_parts(method):
+    table = machines()
+    whole = detector_of(method).fit(early(table))
+    bits = detector_of(method).fit(early(table))
+    later = table[table["minute"] >= pd.Timestamp("2024-05-01 02:30")]
+    expected = whole.detect(later)
+    times = sorted(later["minute"].unique())
+    events = []
+    for first, stop in zip([0, 1, 2, 40], [1, 2, 40, len(times)], strict=True):
+        part = later[later["minute"].isin(times[first:stop])]
+        events.append(bits.update(part))
+    found = pd.concat(events).drop_duplicates(["machine", "start"], keep="last")
+    found = found.sort_values(["machine", "start"], ignore_index=True)
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-3, atol=1e-4)
+
+
+# A single row hardly moves the mean of ten that the likelihood looks at.
+@pytest.mark.parametrize("engine", sorted(set(ENGINES) - {"likelihood"}))
+def test_the_shock_is_found_and_carried_by_its_channel(engine):
+    table = machines(1_000, series=1)
+    detector = detector_of("ewma", engine=engine, alarms="1 per 100 rows").fit(table[:600])
+    events = detector.detect(table[600:])
+    shock = table["minute"].iloc[748]
+    assert table["load"].iloc[748] > 16
+    hit = events[(events["start"] <= shock) & (events["end"] >= shock)]
+    assert len(hit) == 1 and hit["channel"].item() == "load" and hit["peak"].item() == shock
+    assert hit["severity"].item() > 0 and hit["p_value"].item() <= 0.01
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_constant_series_and_first_rows_raise_no_alarm(method):
+    flat = pd.DataFrame({"minute": pd.date_range("2024", periods=300, freq="min"), "load": 5.0})
+    detector = forecast.Detector(method, time="minute", **(SMALL if method == "forecast" else {})).fit(
+        flat[:200]
+    )
+    assert not len(detector.detect(flat))
+    assert np.isfinite(detector.score(flat)["evidence"]).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_missing_rows_have_no_evidence_unless_asked(method):
+    table = machines(series=1)
+    scores = detector_of(method).fit(early(table)).score(table)
+    filled = scores["minute"].isin(table.dropna(subset=["load", "heat"])["minute"])
+    assert scores["evidence"].isna().sum() == (~filled).sum() == 5
+    assert (scores["p_value"].isna() == scores["evidence"].isna()).all()
+    asked = detector_of(method, missing="evidence").fit(early(table)).score(table)
+    assert not asked["evidence"].isna().any()
+
+
+def test_a_missing_row_can_be_an_alarm():
+    table = machines(600, series=1)
+    gap = table["minute"].between("2024-05-01 08:20", "2024-05-01 08:40")
+    asked = detector_of("novelty", missing="evidence", alarms="1 per 50 rows", target="load").fit(table[:400])
+    events = asked.detect(table[~gap][400:])
+    found = events[events["kind"] == "gap"]
+    assert found["start"].tolist() == [pd.Timestamp("2024-05-01 08:20")]
+    assert found["end"].item() <= pd.Timestamp("2024-05-01 08:40")
+    ignored = detector_of("novelty", alarms="1 per 50 rows", target="load").fit(table[:400])
+    assert "gap" not in ignored.detect(table[~gap][400:])["kind"].tolist()
