@@ -112,6 +112,11 @@ class ModelFile:
             self.description = self._describe(file)
             self._members = self._checked(file)
 
+    @property
+    def fingerprint(self) -> str:
+        """Digest of what the file holds, which tells it from any other."""
+        return _sha(json.dumps(self.description["sha256"], sort_keys=True).encode())
+
     def numbers(self) -> dict[str, np.ndarray]:
         """Return the arrays."""
         try:

@@ -15,7 +15,7 @@ from forecast import __version__
 from forecast.errors import ForecastError, closest
 
 VERBS = (
-    *("fit", "predict", "backtest", "tune", "evaluate", "audit", "classify"),
+    *("fit", "predict", "backtest", "tune", "evaluate", "audit", "detect", "classify"),
     *("report", "plot", "info", "template", "metrics"),
 )
 _TABLES = (".csv", ".tsv", ".txt", ".gz", ".parquet", ".pq")

@@ -44,6 +44,10 @@ def open_model(path: str, table: str | None = None) -> ModelFile:
         raise NotAModelFile(
             f"{path} holds a {kind}, not a forecaster; `forecast classify {path} TABLE` uses it."
         )
+    if kind == "detector":
+        raise NotAModelFile(
+            f"{path} holds a detector, not a forecaster; `forecast detect {path} TABLE` uses it."
+        )
     if kind != "forecaster":
         raise file.damaged("its kind is unknown")
     return file
@@ -97,7 +101,14 @@ def read_training(table: str, options: dict[str, Any]) -> Any:
 _READER_ONLY = ("layout", "delimiter", "decimal", "encoding", "header", "lenient")
 
 
-def read_rows(file: ModelFile, table: str, ctx: click.Context, *, future_only: bool = False) -> Any:
+def read_rows(
+    file: ModelFile,
+    table: str,
+    ctx: click.Context,
+    *,
+    future_only: bool = False,
+    content: bytes | None = None,
+) -> Any:
     """Read a table with the columns of a model, so that its mistakes are told with their lines, and at once.
 
     Args:
@@ -105,6 +116,7 @@ def read_rows(file: ModelFile, table: str, ctx: click.Context, *, future_only: b
         table: Path, or ``-`` for stdin.
         ctx: Of the command, for the reading options that were given.
         future_only: Whether the targets and past-only columns may be absent, all of them: rows to come.
+        content: What to read in place of the table.
 
     Returns:
         A DataFrame of the columns with a role.
@@ -118,7 +130,9 @@ def read_rows(file: ModelFile, table: str, ctx: click.Context, *, future_only: b
     columns = contract.columns
     if table.endswith(".forecast"):
         raise InputError(f"{table} is a model where a table is expected.")
-    source = _Stdin(sys.stdin.buffer.read()) if table == "-" else table
+    source = table
+    if table == "-" or content is not None:
+        source = _Stdin(sys.stdin.buffer.read() if content is None else content)
     reading = dict(contract.reading) | given(ctx, {name: ctx.params.get(name) for name in READING})
     roles: dict[str, Any] = {"time": columns.time or "none"}
     if reading.get("layout") != "wide":

@@ -135,6 +135,42 @@ def _range(low: float, high: float, form: str) -> str:
     return "–" if math.isnan(low) else f"{low:{form}} to {high:{form}}"
 
 
+def json_lines(frame: Any) -> str:
+    """Return a table as JSON lines, each row an object; nothing for None."""
+    rows = [] if frame is None else frame_records(frame)
+    return "".join(json.dumps(_clean(row), ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
+
+
+def event_lines(table: Any, most: int = 20) -> list[str]:
+    """Lay events out in columns, the latest if there are many.
+
+    Args:
+        table: From a detector.
+        most: How many.
+    """
+    if not len(table):
+        return ["No events."]
+    known = ("rows", "severity", "p_value", "channel", "kind", "horizon")
+    first = [
+        name for name in table.columns if name not in (*known, "actual", "expected", "lower", "upper", "open")
+    ]
+    first = [name for name in first if name not in ("raised", "peak", "end")]
+    headers = [*first, "rows", "evidence", "p", "carried by", "actual", "expected"]
+    cells = []
+    for row in table.tail(most).to_dict("records"):
+        carried = (
+            f"{row['channel']}: {row['kind']} of {row['horizon']} row{'s' if row['horizon'] > 1 else ''}"
+        )
+        between = f"{_number(row['lower'])} to {_number(row['upper'])}"
+        cells.append(
+            [str(row[name]) for name in first]
+            + [f"{row['rows']:,}", f"{row['severity']:.1f}", f"{row['p_value']:.2g}", carried]
+            + [_number(row["actual"]), between]
+        )
+    more = [f"… and {len(table) - most:,} before these"] if len(table) > most else []
+    return [*columns(headers, cells), *more]
+
+
 def frame_records(frame: Any) -> list[dict[str, Any]]:
     """Return a table's rows as dicts that JSON holds; missing values become null."""
     return [{str(k): _plain(v) for k, v in row.items()} for row in frame.to_dict("records")]

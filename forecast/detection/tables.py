@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 
 from forecast.data.columns import Columns
+from forecast.data.step import Step
 from forecast.detection.evidence import Evidence
 from forecast.detection.policy import Event
 
 FIELDS = (
     *("start", "raised", "end", "peak", "rows", "severity", "p_value"),
-    *("channel", "kind", "horizon", "actual", "expected", "lower", "upper"),
+    *("channel", "kind", "horizon", "actual", "expected", "lower", "upper", "open"),
 )
 """Columns of a table of events, behind the id."""
 
@@ -27,6 +28,7 @@ class Found:
     Args:
         series: Id.
         times: Of the rows.
+        step: Distance between them.
         first: Number of the first of them, counted from the series' first row.
         evidence: Of the rows.
         events: Raised before or in these rows and not over before them.
@@ -34,6 +36,7 @@ class Found:
 
     series: object
     times: pd.Index
+    step: Step
     first: int
     evidence: Evidence
     events: list[Event]
@@ -59,25 +62,27 @@ def event_table(found: Sequence[Found], columns: Columns) -> pd.DataFrame:
         # An empty table has the types of one that is not.
         times = dict.fromkeys(("start", "raised", "end", "peak"), found[0].times.dtype)
         numbers = dict.fromkeys(("severity", "p_value", "actual", "expected", "lower", "upper"), np.float64)
-        table = table.astype(times | numbers | dict.fromkeys(("rows", "horizon"), np.int64))
+        table = table.astype(times | numbers | dict.fromkeys(("rows", "horizon"), np.int64) | {"open": bool})
     return table
 
 
 def _row(found: Found, event: Event, columns: Columns) -> dict[str, Any]:
     """Describe an event by what carried it: the stream with the largest part of the evidence at its peak."""
-    evidence, times = found.evidence, found.times
+    evidence = found.evidence
     at = max(event.peak - found.first, 0)
     carrier = int(np.argmax(evidence.parts[at]))
     stream = evidence.streams[carrier]
     lower, upper = bounds(evidence, at, carrier)
     row: dict[str, Any] = {} if columns.id is None else {columns.id: found.series}
     row |= {
-        name: _time(times, getattr(event, name) - found.first) for name in ("start", "raised", "end", "peak")
+        # Rows before the first looked at lie in its past.
+        name: found.step.shift(found.times[0], getattr(event, name) - found.first)
+        for name in ("start", "raised", "end", "peak")
     }
     row |= {"rows": event.end - event.start + 1, "severity": event.severity, "p_value": event.p}
     row |= {"channel": stream.channel, "kind": stream.kind, "horizon": stream.rows}
     row |= {"actual": evidence.scores.actual[at, carrier], "expected": evidence.scores.expected[at, carrier]}
-    return row | {"lower": lower, "upper": upper}
+    return row | {"lower": lower, "upper": upper, "open": event.open}
 
 
 def bounds(evidence: Evidence, row: int, stream: int) -> tuple[float, float]:
@@ -95,8 +100,3 @@ def bounds(evidence: Evidence, row: int, stream: int) -> tuple[float, float]:
     if kind == "range":
         return np.nan, np.nan
     return float(expected - limit), float(expected + limit)
-
-
-def _time(times: pd.Index, place: int) -> object:
-    """Return the time of a row; rows before the first looked at lie in its past."""
-    return times[place] if place >= 0 else times[0] + place * (times[1] - times[0] if len(times) > 1 else 0)

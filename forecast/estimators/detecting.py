@@ -121,7 +121,9 @@ class FittedDetector:
             evidence, chain = self.chain.advance(state.chain, scores, self.pool)
             times = panel.step.times(panel.time_at(i, int(panel.offsets[i] + had[i])), len(values))
             events = watch(self.policy, evidence, times, state.rows, state.event)
-            found.append(Found(name, times, state.rows, evidence, [e for e in events if e.raised >= 0]))
+            found.append(
+                Found(name, times, panel.step, state.rows, evidence, [e for e in events if e.raised >= 0])
+            )
             last = events[-1] if events and events[-1].open else None
             after.append(State(simple, chain, last, state.rows + len(values)))
         return found, after

@@ -165,7 +165,7 @@ class Detector(OutlierMixin, BaseEstimator):
         Returns:
             One row an event: id, ``start``, ``raised``, ``end``, ``peak``, ``rows``, ``severity`` (decades of evidence
             at the peak), ``p_value``, ``channel``, ``kind`` and ``horizon`` of what carried it, ``actual``,
-            ``expected``, ``lower``, ``upper``.
+            ``expected``, ``lower``, ``upper``, and whether it is still ``open``.
         """
         return event_table(self._found(X), self._fitted().contract.columns)
 
@@ -202,7 +202,7 @@ class Detector(OutlierMixin, BaseEstimator):
 
     def save(self, path: Any) -> None:
         """Write everything to one file, atomically; ``forecast.load`` reads it."""
-        from forecast.estimators.saving import save_detector
+        from forecast.estimators.detector_saving import save_detector
 
         save_detector(self, path)
 

@@ -17,20 +17,54 @@ from forecast.detection.policy import Event, Policy
 from forecast.detection.simple import SIMPLE, Simple
 from forecast.detection.simple import Memory as SimpleMemory
 from forecast.estimators.checking import check_spec, checked
+from forecast.estimators.describing import parameters_of, versions, with_tuples
 from forecast.estimators.detecting import FittedDetector, State
+from forecast.estimators.detector import Detector
 from forecast.estimators.forecast_errors import Block, ForecastErrors
 from forecast.estimators.network import Network
-from forecast.estimators.packing import fingerprint, pack_panel, unpack_panel
-from forecast.estimators.recipe import Architecture
+from forecast.estimators.packing import fingerprint, pack_panel, unpack_contract, unpack_panel
+from forecast.estimators.recipe import Architecture, Extras
 from forecast.estimators.setting import Setting
 from forecast.estimators.watching import METHODS
-from forecast.modelfile import ModelFile
+from forecast.modelfile import ModelFile, write_model
 from forecast.models import Spec
 from forecast.training.fit import Record
 
 MOST_NETWORKS = 64
 
 Numbers = dict[str, np.ndarray]
+
+
+def save_detector(detector: Detector, path: Any, *, stream: dict[str, Any] | None = None) -> None:
+    """Write a fitted detector to one file, with where a stream stands if it follows one."""
+    described, numbers = describe(detector._fitted())
+    head = {
+        "kind": "detector",
+        "versions": versions(),
+        "parameters": parameters_of(detector),
+        "from_arrays": detector.from_arrays_,
+        "features": int(getattr(detector, "n_features_in_", 0)),
+    }
+    if stream is not None:
+        head["stream"] = stream
+    write_model(path, None, head | described, numbers)
+
+
+def load_detector(file: ModelFile, builder: Any = None) -> Detector:
+    """Make a detector of a file; what it tells is checked before a network is built.
+
+    Raises:
+        ValueError, TypeError, LookupError, ParameterError: The parts contradict each other.
+    """
+    described = file.description
+    detector = Detector(**with_tuples(described["parameters"]))
+    if detector.method not in METHODS:
+        raise ValueError("a method that does not exist")
+    detector.from_arrays_ = bool(described["from_arrays"])
+    if detector.from_arrays_:
+        detector.n_features_in_ = int(described["features"])
+    detector.fitted_ = restore(file, unpack_contract(described["contract"]))
+    return detector
 
 
 def describe(fitted: FittedDetector) -> tuple[dict[str, Any], Numbers]:
@@ -86,16 +120,6 @@ def restore(file: ModelFile, contract: Any) -> FittedDetector:
     )
 
 
-def check_method(name: str) -> None:
-    """Refuse a method that does not exist.
-
-    Raises:
-        ValueError: For that reason.
-    """
-    if name not in METHODS:
-        raise ValueError("a method that does not exist")
-
-
 def _pack_errors(errors: ForecastErrors, ids: list) -> tuple[dict[str, Any], Numbers]:
     described: dict[str, Any] = {
         "horizons": list(errors.horizons),
@@ -142,8 +166,6 @@ def _unpack_errors(described: dict[str, Any], numbers: Numbers, history: Any) ->
 
 
 def _unpack_network(told: dict[str, Any], numbers: Numbers, place: tuple[int, int], history: Any) -> Network:
-    from forecast.estimators.recipe import Extras
-
     spec, architecture = checked(Spec, told["spec"]), checked(Architecture, told["architecture"])
     check_spec(spec, Setting(spec.horizon, spec.context, spec.season, 0, 0, "pad"), history)
     weights = [numbers[f"weights {place[0]} {place[1]} {k}"] for k in range(int(told["weights"]))]

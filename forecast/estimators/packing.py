@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecast.data.columns import Columns
 from forecast.data.panel import Panel
-from forecast.estimators.checking import check_history
+from forecast.data.step import Step
+from forecast.estimators.checking import check_history, check_step, checked
 from forecast.estimators.contract import Contract
 
 
@@ -68,6 +70,19 @@ def unpack_panel(described: dict[str, Any], numbers: dict[str, np.ndarray], cont
     )
     check_history(panel, numbers["scales"], described["zone"])
     return panel
+
+
+def unpack_contract(described: dict[str, Any]) -> Contract:
+    """Return what an estimator expects of a table, or refuse what is none of that.
+
+    Raises:
+        TypeError, ValueError, LookupError: For that reason.
+    """
+    reading = tuple((name, value) for name, value in described["reading"] if type(name) is str)
+    if not all(value is None or type(value) is str for _, value in reading):
+        raise TypeError
+    step = check_step(checked(Step, described["step"]))
+    return Contract(checked(Columns, described["columns"]), step, reading, bool(described["snapped"]))
 
 
 def pack_table(table: pd.DataFrame | None) -> dict[str, Any] | None:

@@ -10,11 +10,9 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from forecast.data.calendar import Calendar
-from forecast.data.columns import Columns
 from forecast.data.encoding import StaticEncoder
 from forecast.data.lags import check_lags
 from forecast.data.panel import Panel
-from forecast.data.step import Step
 from forecast.data.table import Choice
 from forecast.errors import DamagedModelFile, InputError, ParameterError
 from forecast.estimators.arguments import options_of
@@ -25,17 +23,23 @@ from forecast.estimators.checking import (
     check_realised,
     check_shift,
     check_spec,
-    check_step,
     check_template,
     checked,
     least_numbers,
 )
-from forecast.estimators.contract import Contract
 from forecast.estimators.describing import parameters_of, versions, with_tuples
+from forecast.estimators.detector_saving import load_detector
 from forecast.estimators.fitting import Fitted
 from forecast.estimators.forecaster import Forecaster
 from forecast.estimators.network import Network
-from forecast.estimators.packing import fingerprint, pack_panel, pack_table, unpack_panel, unpack_table
+from forecast.estimators.packing import (
+    fingerprint,
+    pack_panel,
+    pack_table,
+    unpack_contract,
+    unpack_panel,
+    unpack_table,
+)
 from forecast.estimators.realised import Realised
 from forecast.estimators.recipe import Architecture, Extras
 from forecast.estimators.sequence_saving import load_sequences
@@ -57,7 +61,7 @@ def load(path: Any, *, network: Callable[..., Any] | None = None) -> Any:
         network: The function that built the network, if it was not one of this package.
 
     Returns:
-        A ``Forecaster``, a ``Baseline``, a ``SequenceClassifier`` or an ``EventLabeler``.
+        A ``Forecaster``, ``Baseline``, ``Detector``, ``SequenceClassifier`` or ``EventLabeler``.
 
     Raises:
         ModelFileError: Missing, foreign, damaged or newer; four different messages.
@@ -157,7 +161,7 @@ def _forecaster(file: ModelFile, builder: Callable[..., Any] | None) -> Forecast
     forecaster = Forecaster(**with_tuples(described["parameters"]), network=builder)
     options = options_of(forecaster)
     spec, setting = checked(Spec, described["spec"]), checked(Setting, described["setting"])
-    contract = _contract(described["contract"])
+    contract = unpack_contract(described["contract"])
     history = unpack_panel(described["history"], numbers, contract)
     encoder = checked(StaticEncoder, described["encoder"])
     check_spec(spec, setting, history)
@@ -250,7 +254,7 @@ def _baseline(file: ModelFile, builder: Callable[..., Any] | None) -> Baseline:
     described, numbers = file.description, file.numbers()
     baseline = Baseline(**with_tuples(described["parameters"]))
     check_method(baseline.method)
-    contract, setting = _contract(described["contract"]), checked(Setting, described["setting"])
+    contract, setting = unpack_contract(described["contract"]), checked(Setting, described["setting"])
     levels = tuple(float(level) for level in described["levels"])
     targets = len(contract.columns.target)
     templates = _templates(described, numbers, setting.horizon, targets)
@@ -303,14 +307,6 @@ def _extras(described: dict[str, Any]) -> Extras:
     )
 
 
-def _contract(described: dict[str, Any]) -> Contract:
-    reading = tuple((name, value) for name, value in described["reading"] if type(name) is str)
-    if not all(value is None or type(value) is str for _, value in reading):
-        raise TypeError
-    step = check_step(checked(Step, described["step"]))
-    return Contract(checked(Columns, described["columns"]), step, reading, bool(described["snapped"]))
-
-
 def _sample_numbers(templates: dict[str, np.ndarray], realised: dict[str, Realised]) -> dict[str, np.ndarray]:
     numbers = {f"template {name}": template for name, template in templates.items()}
     numbers |= {f"below {name}": seen.below for name, seen in realised.items()}
@@ -322,5 +318,6 @@ LOADERS: dict[str, Callable[[ModelFile, Callable[..., Any] | None], Any]] = {
     "baseline": _baseline,
     "classifier": load_sequences,
     "labeler": load_sequences,
+    "detector": load_detector,
 }
 """Who reads a file, by the kind it says it is. A new kind of estimator is one line here."""

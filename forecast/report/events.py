@@ -110,7 +110,7 @@ def _draw_channel(ax: Axes, one: Found, channel: int, name: str) -> None:
     expected, actual = evidence.scores.expected[:, stream], evidence.scores.actual[:, stream]
     keep = _thinned(actual)
     x = one.times[keep]
-    finite = np.isfinite(ends).all(axis=1)[keep]
+    finite = np.all(np.isfinite(ends), axis=1)[keep]
     if finite.any():
         ax.fill_between(
             x,

@@ -121,3 +121,20 @@ def test_a_missing_row_can_be_an_alarm():
     assert found["end"].item() <= pd.Timestamp("2024-05-01 08:40")
     ignored = detector_of("novelty", alarms="1 per 50 rows", target="load").fit(table[:400])
     assert "gap" not in ignored.detect(table[~gap][400:])["kind"].tolist()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_saved_detector_goes_on_where_it_stopped(method, tmp_path):
+    table = machines()
+    detector = detector_of(method, alarms="1 per 50 rows").fit(early(table))
+    detector.save(tmp_path / "watch.forecast")
+    again = forecast.load(tmp_path / "watch.forecast")
+    assert again.get_params() == detector.get_params()
+    pd.testing.assert_frame_equal(again.score(table), detector.score(table), check_exact=True)
+    pd.testing.assert_frame_equal(again.detect(table), detector.detect(table), check_exact=True)
+    half = table[table["minute"] < pd.Timestamp("2024-05-01 03:20")]
+    one, two = detector.update(half), again.update(half)
+    pd.testing.assert_frame_equal(one, two, check_exact=True)
+    again.save(tmp_path / "watch.forecast")
+    third = forecast.load(tmp_path / "watch.forecast")
+    pd.testing.assert_frame_equal(third.update(table), detector.update(table), check_exact=True)
