@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-QUICK = {"units": 4, "steps": 20, "members": 1}
+QUICK = {"units": 4, "steps": 20, "members": 1, "learning_rate": 0.02}
 
 
 def gestures(count: int = 24, seed: int = 0) -> pd.DataFrame:

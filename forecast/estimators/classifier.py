@@ -56,9 +56,10 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         class_weight: None, ``"balanced"``, or weights by label.
         holdout: Share of the sequences held out, up to 0.5; 0: none, and then nothing is compared or calibrated.
         calibrate: Learn the temperature of the probabilities on the sequences held out.
-        steps: Optimiser steps; None: some sixty passes over the sequences, 300 to 1,000.
+        steps: Optimiser steps; None: some forty passes over the sequences, 300 to 1,000.
         batch_size: Sequences a step; None: 16, or 32 if there are more than 200.
-        learning_rate: Highest rate; it warms up to it and falls to zero along a cosine.
+        learning_rate: Highest rate; it warms up to it and falls to zero along a cosine. None: 1e-3 for up to 200
+            sequences, 3e-3 for more.
         date_format: How times are written, such as ``"%d/%m/%Y"``.
         callbacks: Further Keras callbacks.
         seed: Seed of weights, dropout, order and of what is held out; two fits are equal bit for bit on a CPU.
@@ -76,7 +77,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
     Example:
         >>> import forecast
         >>> X = [[0, 1, 2, 3], [3, 2, 1], [1, 2, 3], [2, 1, 0, -1]] * 4
-        >>> model = forecast.SequenceClassifier(model="rnn", units=8, steps=60, members=1, holdout=0.0)
+        >>> model = forecast.SequenceClassifier(model="rnn", steps=60, members=1, holdout=0.0, learning_rate=0.01)
         >>> model = model.fit(X, ["up", "down", "up", "down"] * 4)
         >>> model.predict([[0, 1, 2], [3, 2, 1, 0]]).tolist()
         ['up', 'down']
@@ -104,7 +105,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         calibrate: bool = True,
         steps: int | None = None,
         batch_size: int | None = None,
-        learning_rate: float = 3e-3,
+        learning_rate: float | None = None,
         date_format: str | None = None,
         callbacks: Sequence[Any] = (),
         seed: int = 0,
@@ -165,7 +166,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
             )
         options |= {k: v for k, v in (("units", self.units), ("dropout", self.dropout)) if v is not None}
         return Recipe(
-            *(self.model, options, self.members, float(self.learning_rate), self.steps, self.batch_size),
+            *(self.model, options, self.members, self.learning_rate, self.steps, self.batch_size),
             *(self.class_weight, bool(self.calibrate), int(self.seed)),
         )
 

@@ -65,7 +65,7 @@ class EventLabeler(BaseEstimator):
         holdout: Share of the sequences held out, up to 0.5 (of fewer than four groups: the last rows of each sequence);
             0: none, and then nothing is compared or calibrated.
         calibrate: Learn the temperature of the probabilities on the rows held out.
-        steps: Optimiser steps; None: some sixty passes over the sequences, 300 to 1,000.
+        steps: Optimiser steps; None: some forty passes over the sequences, 300 to 1,000.
         batch_size: Pieces of up to 256 rows a step; None: 16, or 32 if there are more than 200.
         learning_rate: Highest rate; it warms up to it and falls to zero along a cosine.
         date_format: How times are written, such as ``"%d/%m/%Y"``.
@@ -118,7 +118,7 @@ class EventLabeler(BaseEstimator):
         calibrate: bool = True,
         steps: int | None = None,
         batch_size: int | None = None,
-        learning_rate: float = 5e-3,
+        learning_rate: float | None = 5e-3,
         date_format: str | None = None,
         callbacks: Sequence[Any] = (),
         seed: int = 0,
@@ -173,7 +173,7 @@ class EventLabeler(BaseEstimator):
         options = {"cell": self.cell, "units": self.units, "layers": self.layers}
         options |= {"causal": bool(self.causal), "dropout": self.dropout}
         return Recipe(
-            *("rows", options, self.members, float(self.learning_rate), self.steps, self.batch_size),
+            *("rows", options, self.members, self.learning_rate, self.steps, self.batch_size),
             *(self.class_weight, bool(self.calibrate), int(self.seed)),
         )
 

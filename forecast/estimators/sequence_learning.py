@@ -136,7 +136,8 @@ def check_arguments(estimator: Any) -> None:
         ):
             raise ParameterError(f"{name} must be a whole number from 1 on, or None; got {value!r}.")
     rate = estimator.learning_rate
-    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < 10:
+    known = isinstance(rate, int | float) and not isinstance(rate, bool)
+    if rate is not None and not (known and 0 < rate < 10):
         raise ParameterError(f"learning_rate must be above 0 and below 10; got {rate!r}.")
 
 

@@ -20,9 +20,7 @@ TABLE = coughs()
 @pytest.fixture(scope="module", params=[False, True], ids=["both ways", "causal"])
 def fitted(request):
     """A labeler that reads in both directions, and one for streams."""
-    return forecast.EventLabeler(**(QUICK | {"steps": 80}), causal=request.param, learning_rate=0.02).fit(
-        TABLE
-    )
+    return forecast.EventLabeler(**(QUICK | {"steps": 80}), causal=request.param).fit(TABLE)
 
 
 def test_rows_in_rows_out(fitted):
