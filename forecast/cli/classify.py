@@ -46,7 +46,7 @@ network_options = section(
     ),
     option("--bidirectional", is_flag=True, help="Read sequences in both directions; rows always are."),
     option("--causal", is_flag=True, help="Of rows: read forwards only, for streams."),
-    option("--members", type=whole(1, 64), metavar="N", help="Networks whose mean counts; 3, of rows 1."),
+    option("--members", type=whole(1, 64), metavar="N", help="Networks whose mean counts; 2, of rows 1."),
 )
 event_options = section(
     "Events (labels of rows)",

@@ -56,10 +56,9 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         class_weight: None, ``"balanced"``, or weights by label.
         holdout: Share of the sequences held out, up to 0.5; 0: none, and then nothing is compared or calibrated.
         calibrate: Learn the temperature of the probabilities on the sequences held out.
-        steps: Optimiser steps; None: some forty passes over the sequences, 300 to 1,000.
+        steps: Optimiser steps; None: some forty passes over the sequences, 300 to 800.
         batch_size: Sequences a step; None: 16, or 32 if there are more than 200.
-        learning_rate: Highest rate; it warms up to it and falls to zero along a cosine. None: 1e-3 for up to 200
-            sequences, 3e-3 for more.
+        learning_rate: Highest rate; it warms up to it and falls to zero along a cosine. None: 3e-3.
         date_format: How times are written, such as ``"%d/%m/%Y"``.
         callbacks: Further Keras callbacks.
         seed: Seed of weights, dropout, order and of what is held out; two fits are equal bit for bit on a CPU.
@@ -99,7 +98,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         layers: int = 1,
         bidirectional: bool = False,
         dropout: float | None = None,
-        members: int = 3,
+        members: int = 2,
         class_weight: str | Mapping[Any, float] | None = None,
         holdout: float = 0.25,
         calibrate: bool = True,

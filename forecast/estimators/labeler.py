@@ -65,7 +65,7 @@ class EventLabeler(BaseEstimator):
         holdout: Share of the sequences held out, up to 0.5 (of fewer than four groups: the last rows of each sequence);
             0: none, and then nothing is compared or calibrated.
         calibrate: Learn the temperature of the probabilities on the rows held out.
-        steps: Optimiser steps; None: some forty passes over the sequences, 300 to 1,000.
+        steps: Optimiser steps; None: some forty passes over the sequences, 300 to 800.
         batch_size: Pieces of up to 256 rows a step; None: 16, or 32 if there are more than 200.
         learning_rate: Highest rate; it warms up to it and falls to zero along a cosine.
         date_format: How times are written, such as ``"%d/%m/%Y"``.

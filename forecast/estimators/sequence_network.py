@@ -21,10 +21,9 @@ from forecast.training.labelling import Lesson, LessonBatches, mean_probabilitie
 # Sequences labelled row by row are learned from in pieces of so many rows.
 MOST_PIECE = 256
 # Steps of one training: about so many passes over the sequences, within bounds.
-PASSES, LEAST_STEPS, MOST_STEPS = 40, 300, 1_000
-# Up to so many sequences are few: smaller batches, and a lower rate, which cross-validation found less sure of itself.
+PASSES, LEAST_STEPS, MOST_STEPS = 40, 300, 800
 FEW = 200
-USUAL_RATE, RATE_OF_FEW = 3e-3, 1e-3
+USUAL_RATE = 3e-3
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Recipe:
         name: Of the network: ``"fcn"``, ``"rnn"`` or ``"rows"``.
         options: Of its build function.
         members: Networks whose mean probability counts.
-        learning_rate: Highest rate; None: 1e-3 for up to 200 sequences, 3e-3 for more.
+        learning_rate: Highest rate; None: 3e-3.
         steps: Optimiser steps; None chooses.
         batch_size: Sequences a step; None chooses.
         class_weight: None, ``"balanced"`` or weights by label.
@@ -56,8 +55,7 @@ class Recipe:
     def plan(self, sequences: int) -> Plan:
         """Return how long to train on so many sequences."""
         usual = 16 if sequences <= FEW else 32
-        rate = RATE_OF_FEW if sequences <= FEW else USUAL_RATE
-        rate = rate if self.learning_rate is None else float(self.learning_rate)
+        rate = USUAL_RATE if self.learning_rate is None else float(self.learning_rate)
         size = min(usual if self.batch_size is None else self.batch_size, sequences)
         steps = self.steps
         if steps is None:

@@ -9,7 +9,17 @@ import pandas as pd
 
 from forecast.data.labelled import Labelled
 from forecast.evaluation.segments import runs_of
-from forecast.report.plots import BASELINE_COLOURS, BLUE, FAINT, GRID, INK, TITLE, VERMILION
+from forecast.report.plots import (
+    BASELINE_COLOURS,
+    BLUE,
+    FAINT,
+    GRID,
+    HEIGHT,
+    INK,
+    TITLE,
+    VERMILION,
+    new_figure,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,10 +54,8 @@ def plot_labelling(
         >>> len(plot_labelling(table, None).axes)
         1
     """
-    from matplotlib.figure import Figure
-
     panels = 1 + (confusion is not None) + (early is not None)
-    figure = Figure(figsize=(12.0, 4.5), layout="constrained")
+    figure = new_figure(HEIGHT)
     widths = [
         3 if events is not None else 2,
         *([1.4] if confusion is not None else []),
