@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from forecast.cli.opening import model_file
 from forecast.cli.tables import columns, frame_records
 from forecast.errors import InputError, NotAModelFile
 
@@ -23,16 +24,7 @@ def open_labels(path: str, table: str | None) -> ModelFile:
     Raises:
         ModelFileError: It is missing, damaged, or holds something else.
     """
-    from forecast.modelfile import ModelFile
-
-    try:
-        file = ModelFile(path)
-    except NotAModelFile as error:
-        if table is not None and table.endswith(".forecast"):
-            raise NotAModelFile(
-                f"{path} is not a model of this program; the MODEL comes first, then the TABLE."
-            ) from error
-        raise
+    file = model_file(path, table)
     kind = file.description.get("kind")
     if kind in ("forecaster", "baseline"):
         raise NotAModelFile(f"{path} holds a {kind}, which forecasts; `forecast predict {path}` uses it.")

@@ -27,16 +27,7 @@ def open_model(path: str, table: str | None = None) -> ModelFile:
     Raises:
         ModelFileError: Missing, foreign, damaged or newer; four different messages.
     """
-    from forecast.modelfile import ModelFile
-
-    try:
-        file = ModelFile(path)
-    except NotAModelFile as error:
-        if table is not None and table.endswith(".forecast"):
-            raise NotAModelFile(
-                f"{path} is not a model of this program; the MODEL comes first, then the TABLE."
-            ) from error
-        raise
+    file = model_file(path, table)
     kind = file.description.get("kind")
     if kind == "baseline":
         raise NotAModelFile(f"{path} holds a baseline, not a forecaster; use it by forecast.load in Python.")
@@ -51,6 +42,20 @@ def open_model(path: str, table: str | None = None) -> ModelFile:
     if kind != "forecaster":
         raise file.damaged("its kind is unknown")
     return file
+
+
+def model_file(path: str, table: str | None = None) -> ModelFile:
+    """Read and check a model file of any kind, with a hint if it was swapped with the table."""
+    from forecast.modelfile import ModelFile
+
+    try:
+        return ModelFile(path)
+    except NotAModelFile as error:
+        if table is not None and table.endswith(".forecast"):
+            raise NotAModelFile(
+                f"{path} is not a model of this program; the MODEL comes first, then the TABLE."
+            ) from error
+        raise
 
 
 def load_forecaster(path: str) -> Any:
