@@ -1,8 +1,8 @@
 """Accuracy of the default SequenceClassifier on four small public sets: `python benchmarks/classification.py`.
 
-One recipe for all of them, no settings by set. It was chosen by cross-validation on the training parts; the test parts
-were predicted once. The sets come with packages: digits with scikit-learn, the others with aeon, whose files are all
-that is read of it (`pip install --no-deps aeon`).
+One recipe for all of them, no settings by set. It was chosen by cross-validation on the training parts; the README
+tells which variants were seen on test parts. The sets come with packages: digits with scikit-learn, the others with
+aeon, whose files are all that is read of it (`pip install --no-deps aeon`).
 
 digits            the 8 rows of each picture as 8 steps of 8 channels; 1257 to learn from, 540 to test, stratified,
                   drawn with seed 0
