@@ -31,14 +31,14 @@ def audit(ctx: click.Context, model: str, table: str | None, as_json: bool, quie
     Without it, the stored history and comparison have to do. Findings are printed worst first, each with
     what to do; --quiet leaves out what is in order, and the picture. The exit code is 1 if one is serious.
     """
-    from forecast.cli.opening import load_forecaster, open_model
+    from forecast.cli.opening import load_model, open_model
     from forecast.cli.session import settle
     from forecast.cli.tables import print_json
 
     settle(quiet)
     file = open_model(model, table)
     rows, names = (None, None) if table is None else _rows_and_names(file, table, ctx)
-    estimator = load_forecaster(model)
+    estimator = load_model(model)
     from forecast.auditing.audit import audit_estimator, read_rows
 
     panel = None if rows is None else read_rows(estimator.fitted_.contract, rows)

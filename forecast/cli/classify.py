@@ -268,7 +268,7 @@ def _use(
 ) -> None:
     """Label a table with a model."""
     from forecast.cli.labels import open_labels, read_unlabelled
-    from forecast.cli.opening import load_forecaster
+    from forecast.cli.opening import load_model
     from forecast.cli.tables import frame_records, print_json
 
     if as_json and out != "-":
@@ -285,7 +285,7 @@ def _use(
         raise ParameterError(f"{model} labels whole sequences, which have no events; leave out --events.")
     form = {name: options[name] for name in FORM}
     rows = read_unlabelled(file, table, options["date_format"], form)
-    estimator = load_forecaster(model)
+    estimator = load_model(model)
     found = estimator.events(rows) if options["events"] else estimator.predict(rows)
     if as_json:
         print_json({"events" if options["events"] else "labels": frame_records(found)})

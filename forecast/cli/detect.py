@@ -8,7 +8,15 @@ from typing import Any
 
 import click
 
-from forecast.cli.opening import check_is_table, is_model, read_rows, read_training, write_rows
+from forecast.cli.opening import (
+    check_is_table,
+    is_model,
+    load_model,
+    open_detector,
+    read_rows,
+    read_training,
+    write_rows,
+)
 from forecast.cli.options import (
     check_rows_out,
     check_targets,
@@ -21,7 +29,7 @@ from forecast.cli.options import (
 from forecast.cli.sections import Verb, option, section
 from forecast.cli.training_options import ARCHITECTURES
 from forecast.cli.values import MOST_ROWS, numbers, share, whole, word
-from forecast.errors import InputError, ParameterError
+from forecast.errors import ParameterError
 
 BASELINES = ("range", "ewma", "seasonal-naive", "gaussian")
 """Methods without a network that stand beside every detector."""
@@ -307,35 +315,8 @@ def _use(ctx: click.Context, source: str, table: str, out: str, force: bool, as_
     check_rows_out(out, force)
     file = open_detector(source, table)
     rows = read_rows(file, table, ctx)
-    events = load_detector(source).detect(rows)
+    events = load_model(source).detect(rows)
     if as_json:
         print_json({"events": frame_records(events)})
     else:
         write_rows(events, out)
-
-
-def open_detector(path: str, table: str) -> Any:
-    """Read and check the file of a detector.
-
-    Raises:
-        ModelFileError: Missing, foreign, damaged or newer, or it holds something else.
-    """
-    from forecast.errors import NotAModelFile
-    from forecast.modelfile import ModelFile
-
-    if is_model(table):
-        raise InputError(f"{table} is a model where a table is expected.")
-    file = ModelFile(path)
-    if file.description.get("kind") != "detector":
-        raise NotAModelFile(f"{path} holds no detector; `forecast detect TABLE` learns one.")
-    return file
-
-
-def load_detector(path: str) -> Any:
-    """Start Keras and load a detector."""
-    from forecast.cli.session import start_keras
-
-    start_keras()
-    from forecast.estimators.saving import load
-
-    return load(path)

@@ -30,13 +30,13 @@ def evaluate(
     TABLE (- for stdin) holds the history before those rows too. If none is newer, the last rows are used
     and the answer says that training has seen them.
     """
-    from forecast.cli.opening import load_forecaster, open_model, read_rows
+    from forecast.cli.opening import load_model, open_model, read_rows
     from forecast.cli.session import settle
 
     settle(quiet)
     file = open_model(model, table)
     rows = read_rows(file, table, ctx)
-    found = load_forecaster(model).evaluate(rows, windows=windows)
+    found = load_model(model).evaluate(rows, windows=windows)
     from forecast.cli.tables import comparison_lines, frame_records, print_json
     from forecast.evaluation.comparison import verdict
 

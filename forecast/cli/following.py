@@ -19,8 +19,7 @@ from typing import Any
 
 import click
 
-from forecast.cli.detect import load_detector, open_detector
-from forecast.cli.opening import read_rows, table_name
+from forecast.cli.opening import load_model, open_detector, read_rows, table_name
 from forecast.cli.session import terminable
 from forecast.errors import ForecastWarning, InputError, ParameterError
 
@@ -36,7 +35,7 @@ def follow_rows(
     stored = Path(f"{table_name(table)}.state.forecast" if state is None else state)
     file = open_detector(str(stored) if stored.exists() else model, table)
     stand = _stand(file, open_detector(model, table), table, stored)
-    detector = load_detector(str(file.path))
+    detector = load_model(str(file.path))
     # Not before Keras has been started without its greetings.
     from forecast.estimators.detector_saving import save_detector
 

@@ -58,8 +58,22 @@ def model_file(path: str, table: str | None = None) -> ModelFile:
         raise
 
 
-def load_forecaster(path: str) -> Any:
-    """Start Keras and load a forecaster."""
+def open_detector(path: str, table: str) -> ModelFile:
+    """Read and check the file of a detector.
+
+    Raises:
+        ModelFileError: Missing, foreign, damaged or newer, or it holds something else.
+    """
+    if is_model(table):
+        raise InputError(f"{table} is a model where a table is expected.")
+    file = model_file(path)
+    if file.description.get("kind") != "detector":
+        raise NotAModelFile(f"{path} holds no detector; `forecast detect TABLE` learns one.")
+    return file
+
+
+def load_model(path: str) -> Any:
+    """Start Keras and load what a model file holds."""
     from forecast.cli.session import start_keras
 
     start_keras()

@@ -33,7 +33,7 @@ def plot(
     **options: Any,
 ) -> None:
     """Draw history, forecast and intervals of MODEL into a PNG; TABLE is as for `forecast predict`."""
-    from forecast.cli.opening import load_forecaster, open_model, read_rows
+    from forecast.cli.opening import load_model, open_model, read_rows
     from forecast.cli.session import settle
 
     settle(quiet)
@@ -46,7 +46,7 @@ def plot(
     check_targets([target], force)
     file = open_model(model, table)
     rows = None if table is None else read_rows(file, table, ctx, future_only=True)
-    forecaster = load_forecaster(model)
+    forecaster = load_model(model)
     from forecast.report.plots import plot_history, save_png
 
     save_png(plot_history(forecaster.history_) if training else forecaster.plot(rows, horizon), target)

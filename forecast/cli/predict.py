@@ -70,7 +70,7 @@ def predict(
     Quantiles of single steps do not add up: for a sum or a peak over the horizon, --total and --paths keep how
     the steps go together.
     """
-    from forecast.cli.opening import load_forecaster, open_model, read_rows, write_rows
+    from forecast.cli.opening import load_model, open_model, read_rows, write_rows
     from forecast.cli.session import settle
 
     settle(quiet)
@@ -81,7 +81,7 @@ def predict(
     _check_paths(options)
     file = open_model(model, table)
     rows = None if table is None else read_rows(file, table, ctx, future_only=True)
-    forecaster = load_forecaster(model)
+    forecaster = load_model(model)
     kind, found = _found(forecaster, rows, options)
     if not as_json:
         write_rows(found, out)

@@ -28,7 +28,7 @@ def report(
     The page is one file without scripts that loads nothing from elsewhere. TABLE (- for stdin) best holds rows
     that are newer than training: the forecast continues them, and methods and intervals are judged on them.
     """
-    from forecast.cli.opening import load_forecaster, open_model, read_rows
+    from forecast.cli.opening import load_model, open_model, read_rows
     from forecast.cli.session import settle
 
     settle(quiet)
@@ -38,7 +38,7 @@ def report(
     check_targets([page], force)
     file = open_model(model, table)
     rows = None if table is None else read_rows(file, table, ctx, future_only=True)
-    forecaster = load_forecaster(model)
+    forecaster = load_model(model)
     from forecast.reporting.compose import write_report
 
     write_report(forecaster, page, rows, title=Path(model).name)

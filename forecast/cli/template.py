@@ -21,7 +21,7 @@ def template(model: str, horizon: int | None, out: str, force: bool, quiet: bool
 
     Fill them and pass the file to `forecast predict MODEL FILE`.
     """
-    from forecast.cli.opening import contract_of, load_forecaster, open_model, write_rows
+    from forecast.cli.opening import contract_of, load_model, open_model, write_rows
     from forecast.cli.session import settle
 
     settle(quiet)
@@ -29,7 +29,7 @@ def template(model: str, horizon: int | None, out: str, force: bool, quiet: bool
     if not contract_of(open_model(model)).columns.known_future and not quiet:
         command = f"forecast predict {shlex.quote(model)}"
         click.echo(f"Note: nothing must be known ahead; `{command}` needs no table.", err=True)
-    forecaster = load_forecaster(model)
+    forecaster = load_model(model)
     from forecast.estimators.prediction import template_table
 
     write_rows(template_table(forecaster.fitted_, horizon), out)
