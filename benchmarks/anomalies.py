@@ -31,6 +31,7 @@ from forecast.detection.simple import RANGE_MARGIN, Simple
 from forecast.evaluation.events import event_scores, spans_of
 from forecast.evaluation.nab import PROFILES, nab_score, probation_rows
 
+# By what was found in series with events put in.
 RATE = "1 per 300 rows"
 DETECTORS: dict[str, dict[str, Any]] = {
     "no network": {"method": "novelty"},

@@ -151,7 +151,8 @@ def _gaussian(simple: Simple, memory: Memory, values: Floats) -> tuple[list[Part
     # What rounding leaves of a constant series is nothing.
     least = _ROUNDING * np.maximum(np.abs(np.nan_to_num(expected)), 1e-300)
     distance = _distance(values, expected)
-    scores = np.where(distance < least, 0 * distance, distance / np.maximum(spread, least))
+    with np.errstate(over="ignore"):
+        scores = np.where(distance < least, 0 * distance, distance / np.maximum(spread, least))
     return [("gaussian", 1, scores, expected, values)], memory.numbers
 
 

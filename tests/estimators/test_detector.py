@@ -18,7 +18,7 @@ INHERENT = {
 
 
 @parametrize_with_checks(
-    [forecast.Detector("novelty"), forecast.Detector("ewma")],
+    [forecast.Detector("novelty")],
     expected_failed_checks=lambda estimator: INHERENT,
 )
 def test_scikit_learns_contract(estimator, check):

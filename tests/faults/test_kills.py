@@ -75,7 +75,7 @@ def kill(folder: Path, kills: int) -> dict[str, int]:
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("kills", [100, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [100, pytest.param(250, marks=pytest.mark.slow)])
 def test_killed_at_random_moments(tmp_path, kills):
     seen = kill(tmp_path, kills)
     assert seen["unreadable"] == 0

@@ -126,9 +126,9 @@ def test_a_fit_before_the_backtest_changes_nothing():
 
 @pytest.mark.slow
 def test_white_noise_is_not_forecast_better_than_by_its_mean():
-    """Neither before nor after a fit on everything: six series, error of the network against the mean."""
+    """Neither before nor after a fit on everything: four series, error of the network against the mean."""
     gains = []
-    for seed in range(6):
+    for seed in range(4):
         noise = np.random.default_rng(seed).normal(size=400)
         model = forecast.Forecaster(**NOISE_NETWORK, epochs=5, seed=seed).fit(noise)
         table = forecast.backtest([model, "mean"], noise, windows=10, refit=5).summary.set_index("method")

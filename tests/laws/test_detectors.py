@@ -117,7 +117,8 @@ def test_a_missing_row_can_be_an_alarm():
     asked = detector_of("novelty", missing="evidence", alarms="1 per 50 rows", target="load").fit(table[:400])
     events = asked.detect(table[~gap][400:])
     found = events[events["kind"] == "gap"]
-    assert found["start"].tolist() == [pd.Timestamp("2024-05-01 08:20")]
+    # One missing row happens; the second in a row hardly ever.
+    assert found["start"].tolist() == [pd.Timestamp("2024-05-01 08:21")]
     assert found["end"].item() <= pd.Timestamp("2024-05-01 08:40")
     ignored = detector_of("novelty", alarms="1 per 50 rows", target="load").fit(table[:400])
     assert "gap" not in ignored.detect(table[~gap][400:])["kind"].tolist()
