@@ -11,11 +11,12 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from forecast.detection.calibration import calibration_table
 from forecast.detection.tables import Found, event_table, score_table
 from forecast.estimators.contract import as_table
 from forecast.estimators.detecting import FittedDetector, split
 from forecast.estimators.watching import learn_detector
-from forecast.report.events import plot_events
+from forecast.report.events import plot_calibration, plot_events
 
 
 class Detector(OutlierMixin, BaseEstimator):
@@ -195,6 +196,27 @@ class Detector(OutlierMixin, BaseEstimator):
         found = self._found(X)
         present = [one.evidence.p for one in found]
         return np.log10(np.nan_to_num(np.concatenate(present), nan=1.0))
+
+    def calibration_report(self, X: Any) -> pd.DataFrame:
+        """Set the alarms that came in a table against those asked for; see ``calibration_table``.
+
+        Events are alarms too: rows in which something did happen make the realised rate larger than the one of chance.
+
+        Returns:
+            ``rate``, ``rows``, ``asked``, ``alarms``, ``realised``, ``low``, ``high``, ``ratio``, the rarest rate last.
+
+        Example:
+            >>> import forecast
+            >>> table = forecast.load_dataset("nile")
+            >>> report = forecast.Detector("ewma").fit(table[:60]).calibration_report(table)
+            >>> report["rate"].round(3).tolist()
+            [0.1, 0.049, 0.03, 0.01]
+        """
+        return calibration_table(self._found(X), self.rate_)
+
+    def plot_calibration(self, X: Any) -> Any:
+        """Draw the calibration report: realised against asked, both on logarithmic scales."""
+        return plot_calibration(self.calibration_report(X), self.rate_)
 
     def plot(self, X: Any, **options: Any) -> Any:
         """Draw what was expected, what happened, and the events; see ``forecast.report.events.plot_events``."""

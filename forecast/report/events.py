@@ -85,6 +85,49 @@ def plot_events(
     return figure
 
 
+def plot_calibration(table: pd.DataFrame, rate: float) -> Figure:
+    """Draw realised against asked rates with their intervals; on the line, alarms come as often as asked.
+
+    Args:
+        table: From ``forecast.detection.calibration.calibration_table``.
+        rate: The rate that was asked for, marked.
+    """
+    figure = new_figure(4.5)
+    ax = figure.subplots(1, 1)
+    asked, realised = table["rate"].to_numpy(), table["realised"].to_numpy()
+    shown = realised > 0
+    ends = np.array([asked.min(), asked.max()])
+    ax.plot(ends, ends, color=FAINT, linewidth=1.0, label="as asked", zorder=1.5)
+    ax.fill_between(
+        asked,
+        np.maximum(table["low"], asked.min() / 10),
+        table["high"],
+        color=TINTS[0],
+        linewidth=0,
+        label="90 % interval",
+    )
+    ax.plot(
+        asked[shown],
+        realised[shown],
+        "o-",
+        color=BLUE,
+        linewidth=1.6,
+        markersize=5,
+        label="realised",
+        zorder=2.5,
+    )
+    ax.axvline(rate, color=VERMILION, linewidth=0.8, label="rate asked for", zorder=1.8)
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xlabel("alarms asked for, as a share of rows")
+    ax.set_title("alarms that came, as a share of rows", loc="left", parse_math=False, **TITLE)
+    style(ax, 10)
+    handles, labels = legend_entries([ax])
+    look: dict[str, Any] = {"frameon": False, "fontsize": 10, "labelcolor": INK}
+    plain(figure.legend(handles, labels, loc="outside lower center", ncols=4, **look))
+    return figure
+
+
 def _chosen(found: Sequence[Found], series: Sequence[object] | None) -> list[Found]:
     parts: dict[object, list[Found]] = {}
     for one in found:
