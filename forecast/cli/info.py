@@ -48,6 +48,12 @@ def _sections(described: dict[str, Any]) -> dict[str, list[str]]:
         }
     if described["kind"] in ("classifier", "labeler"):
         return _labels(described) | {"Versions": versions}
+    if described["kind"] == "detector":
+        return {
+            "Columns": _named(described["contract"]["columns"]),
+            "Detector": _watching(described),
+            "Versions": versions,
+        }
     return {
         "Columns": _columns(described),
         "Sizes": _sizes(described),
@@ -57,10 +63,35 @@ def _sections(described: dict[str, Any]) -> dict[str, list[str]]:
     }
 
 
+def _named(columns: dict[str, Any]) -> list[str]:
+    """Name the columns of each role that has any."""
+    width = max(10, *(len(role) + 2 for role, names in columns.items() if names))
+    return [
+        f"{role:<{width}}{', '.join(names) if isinstance(names, list) else names}"
+        for role, names in columns.items()
+        if names
+    ]
+
+
+def _watching(described: dict[str, Any]) -> list[str]:
+    """Say how a detector looks at rows, and how often it may alarm."""
+    chain, errors = described["chain"], described["errors"]
+    rows = 1 / chain["rate"]
+    found = [
+        f"method    {described['parameters']['method']}, p-values {chain['engine']['name']}",
+        f"alarms    1 in {rows:,.0f} rows asked for, an alarm holds back smaller ones for {chain['hold']} rows",
+        f"series    {len(described['history']['ids']):,}",
+    ]
+    if errors is not None:
+        spec = errors["blocks"][0][0]["spec"]
+        horizons = ", ".join(str(h) for h in errors["horizons"])
+        found.append(f"network   context {spec['context']} rows, mean of the next {horizons} rows")
+    return found
+
+
 def _labels(described: dict[str, Any]) -> dict[str, list[str]]:
     """Say what a classifier or a labeler reads and decides between."""
     columns = described["columns"] or {"features": [f"{described['spec']['width']} channels of arrays"]}
-    named = [f"{role:<10}{', '.join(v) if isinstance(v, list) else v}" for role, v in columns.items() if v]
     decided = ", ".join(str(name) for name in described["classes"])
     comparison = ["none: nothing was held out"]
     if described["told"] is not None:
@@ -72,7 +103,7 @@ def _labels(described: dict[str, Any]) -> dict[str, list[str]]:
         table.attrs = described["told"]["comparison"]["attrs"]
         comparison = method_lines(table)
     return {
-        "Columns": named,
+        "Columns": _named(columns),
         "Classes": [f"{decided}; of each {'row' if described['kind'] == 'labeler' else 'sequence'}"],
         "Training": [
             f"{described['rows']:,} rows of {described['sequences']:,} sequences",

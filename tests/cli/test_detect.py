@@ -113,6 +113,13 @@ def test_a_forecasters_model_is_no_detector_and_the_other_way_round(folder):
     assert "holds no detector" in str(run("naive.forecast", "load.csv").exception)
 
 
+def test_info_tells_how_a_detector_looks_at_rows(folder):
+    learn()
+    told = CliRunner().invoke(commands, ["info", "load.forecast"])
+    assert told.exit_code == 0, told.exception
+    assert "method    novelty, p-values hybrid" in told.output and "1 in 100 rows" in told.output
+
+
 def test_piped_rows_give_the_events_of_the_whole_table(folder):
     learn()
     expected = json.loads(run("load.forecast", "load.csv", "--json").stdout)["events"]
