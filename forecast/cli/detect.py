@@ -303,7 +303,8 @@ def _report(
     click.echo("")
     for name, path in files.items():
         click.echo(f"{name:<9} {path}")
-    click.echo(f"next      forecast detect {shlex.quote(str(files['model']))} new.csv --follow")
+    streams = " --follow" if panel.columns.time is not None else ""
+    click.echo(f"next      forecast detect {shlex.quote(str(files['model']))} new.csv{streams}")
 
 
 def _use(ctx: click.Context, source: str, table: str, out: str, force: bool, as_json: bool) -> None:

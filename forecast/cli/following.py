@@ -19,7 +19,7 @@ from typing import Any
 
 import click
 
-from forecast.cli.opening import load_model, open_detector, read_rows, table_name
+from forecast.cli.opening import contract_of, load_model, open_detector, read_rows, table_name
 from forecast.cli.session import terminable
 from forecast.errors import ForecastWarning, InputError, ParameterError
 
@@ -34,6 +34,11 @@ def follow_rows(
         raise ParameterError(f"--poll must be above 0 seconds; got {poll}.")
     stored = Path(f"{table_name(table)}.state.forecast" if state is None else state)
     file = open_detector(str(stored) if stored.exists() else model, table)
+    if contract_of(file).columns.time is None:
+        raise InputError(
+            f"{model} was learned from rows without times, so rows to come cannot be told from those seen; "
+            "learn from a table with a time column to follow it."
+        )
     stand = _stand(file, open_detector(model, table), table, stored)
     detector = load_model(str(file.path))
     # Not before Keras has been started without its greetings.

@@ -60,7 +60,8 @@ def plot_events(
     Raises:
         InputError: There is nothing to draw.
     """
-    drawn = _chosen(found, series)
+    newest = _newest(found)
+    drawn = _chosen(newest, series)
     channels = columns.target[:MOST_CHANNELS]
     rows = len(drawn) * (len(channels) + 1)
     figure = new_figure(1.2 + 1.9 * rows)
@@ -76,7 +77,7 @@ def plot_events(
             _draw_channel(ax, one, j, channel)
             ax.set_title(name, loc="left", fontsize=10, color=INK, parse_math=False)
         _draw_evidence(next(place), one)
-    events = sum(len(one.events) for one in found)
+    events = sum(len(one.events) for one in newest.values())
     heading = f"{events:,} event{'s' if events != 1 else ''}" if title is None else title
     figure.suptitle(heading, x=0.01, ha="left", parse_math=False, **TITLE)
     handles, labels = legend_entries(list(axes[:, 0]))
@@ -128,13 +129,12 @@ def plot_calibration(table: pd.DataFrame, rate: float) -> Figure:
     return figure
 
 
-def _chosen(found: Sequence[Found], series: Sequence[object] | None) -> list[Found]:
-    parts: dict[object, list[Found]] = {}
-    for one in found:
-        if len(one.times):
-            parts.setdefault(one.series, []).append(one)
-    # Rows seen before and rows behind them are two parts of a series; the newer one is drawn.
-    newest = {name: several[-1] for name, several in parts.items()}
+def _newest(found: Sequence[Found]) -> dict[object, Found]:
+    """Return what was found last of each series: behind the rows seen before, if there are any."""
+    return {one.series: one for one in found if len(one.times)}
+
+
+def _chosen(newest: dict[object, Found], series: Sequence[object] | None) -> list[Found]:
     if series is not None:
         missing = [name for name in series if name not in newest]
         if missing:

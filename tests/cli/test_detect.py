@@ -133,6 +133,14 @@ def test_piped_rows_give_the_events_of_the_whole_table(folder):
     assert again.exit_code == 0 and again.stdout == ""
 
 
+def test_rows_without_times_cannot_be_followed(folder):
+    loads()[["load"]].to_csv("plain.csv", index=False)
+    done = run("plain.csv", "--method", "ewma")
+    assert done.exit_code == 0 and "--follow" not in done.output
+    done = run("plain.forecast", "plain.csv", "--follow")
+    assert _code(done) == 2 and "without times" in str(done.exception)
+
+
 def test_the_state_of_another_stream_is_refused(folder):
     learn()
     text = loads().to_csv(index=False).encode()
