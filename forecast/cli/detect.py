@@ -34,14 +34,18 @@ from forecast.errors import ParameterError
 BASELINES = ("range", "ewma", "seasonal-naive", "gaussian")
 """Methods without a network that stand beside every detector."""
 
+REMAKING = ("reconstruction", "variational", "joint")
+"""Methods whose networks make windows again."""
+
 detector_options = section(
     "Detector",
     option(
         "--method",
-        type=word("forecast", "novelty", *BASELINES),
+        type=word("forecast", *REMAKING, "novelty", *BASELINES),
         default="forecast",
         metavar="NAME",
-        help=f"forecast: errors of a recurrent network; without one: novelty, {', '.join(BASELINES)}.",
+        help="forecast, reconstruction, variational, joint: errors of a recurrent network; without one: novelty, "
+        f"{', '.join(BASELINES)}.",
     ),
     option(
         "--alarms",
@@ -70,6 +74,7 @@ network_options = section(
         help="As of `forecast fit`.",
     ),
     option("--cell", type=word("rnn", "lstm", "gru"), default="gru", help="Kind of recurrent layer."),
+    option("--bidirectional", is_flag=True, help="Read and make windows both ways; not of forecast."),
     option(
         "--units", type=whole(1, 4096), metavar="N", help="Width of its layers; its usual one if not given."
     ),

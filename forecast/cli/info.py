@@ -83,10 +83,18 @@ def _watching(described: dict[str, Any]) -> list[str]:
         f"series    {len(described['history']['ids']):,}",
     ]
     if errors is not None:
+        if "recipe" in errors:
+            return [*found, _made_again(errors["recipe"])]
         spec = errors["blocks"][0][0]["spec"]
         horizons = ", ".join(str(h) for h in errors["horizons"])
         found.append(f"network   context {spec['context']} rows, mean of the next {horizons} rows")
     return found
+
+
+def _made_again(recipe: dict[str, Any]) -> str:
+    ways = "both ways" if recipe["bidirectional"] else "one way"
+    rows, code = recipe["spec"]["rows"], recipe["code"]
+    return f"network   {recipe['cell']} {ways} of {recipe['units']} units, windows of {rows} rows, code of {code}"
 
 
 def _labels(described: dict[str, Any]) -> dict[str, list[str]]:

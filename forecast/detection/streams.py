@@ -14,13 +14,17 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
+ERRORS = ("forecast", "reconstruction", "forward", "backward")
+"""Kinds of streams whose scores are distances from what was expected."""
+
+
 @dataclass(frozen=True)
 class Stream:
     """Name of a stream.
 
     Args:
         channel: Target it belongs to; empty for all of them together.
-        kind: What its scores are: ``"forecast"``, ``"reconstruction"``, ``"level"``, ``"range"`` …
+        kind: What its scores are: ``"forecast"``, ``"reconstruction"``, ``"likelihood"``, ``"above"``, ``"range"`` …
         rows: Rows up to the present one whose mean is looked at.
     """
 
@@ -30,7 +34,9 @@ class Stream:
 
     def __str__(self) -> str:
         of = f" of {self.rows} row{'s' if self.rows > 1 else ''}"
-        return f"{self.kind} error{of}" if self.kind == "forecast" else self.kind
+        if self.kind == "likelihood":
+            return f"likelihood{of}"
+        return f"{self.kind} error{of}" if self.kind in ERRORS else self.kind
 
 
 @dataclass(frozen=True, eq=False)

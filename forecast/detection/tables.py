@@ -97,6 +97,6 @@ def bounds(evidence: Evidence, row: int, stream: int) -> tuple[float, float]:
         )
         ends = {kind: limit, other: evidence.limits[row, partner]}
         return -float(ends["below"]), float(ends["above"])
-    if kind == "range":
-        return np.nan, np.nan
+    if kind in ("range", "likelihood"):
+        return np.nan, np.nan  # their scores have another unit than the values
     return float(expected - limit), float(expected + limit)

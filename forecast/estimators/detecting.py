@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +15,25 @@ from forecast.detection.evidence import Memory as ChainMemory
 from forecast.detection.policy import Event, Policy, watch
 from forecast.detection.simple import Memory as SimpleMemory
 from forecast.detection.simple import Simple
+from forecast.detection.streams import Scores
 from forecast.detection.tables import Found
 from forecast.estimators.contract import Contract
-from forecast.estimators.forecast_errors import ForecastErrors
 from forecast.estimators.joining import continued
 
 Floats = NDArray[np.float64]
+
+
+class Errors(Protocol):
+    """Networks whose errors are looked at."""
+
+    @property
+    def lookback(self) -> int:
+        """Rows before a row that its scores look at."""
+        ...
+
+    def scores(self, panel: Panel, begins: NDArray[np.int64]) -> list[Scores]:
+        """Score all rows of each series, which begins so many rows behind the first of training."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +70,7 @@ class FittedDetector:
     """
 
     contract: Contract
-    errors: ForecastErrors | None
+    errors: Errors | None
     simple: Simple
     chain: Chain
     policy: Policy

@@ -42,6 +42,7 @@ class Detector(OutlierMixin, BaseEstimator):
         season: Rows of a season, 1 for none; None finds it.
         model: Architecture, as of ``Forecaster``; ``"auto"`` chooses.
         cell: ``"rnn"``, ``"lstm"`` or ``"gru"``.
+        bidirectional: Read and make windows in both directions; not of method ``"forecast"``.
         units: Width of the network's layers; None: its usual one.
         ensemble: Networks, by seed, of each block of rows; their mean forecasts.
         folds: Blocks of rows; the errors in each are those of networks that learned from the others.
@@ -93,6 +94,7 @@ class Detector(OutlierMixin, BaseEstimator):
         season: int | None = None,
         model: str = "auto",
         cell: str = "gru",
+        bidirectional: bool = False,
         units: int | None = None,
         ensemble: int = 1,
         folds: int = 2,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -16,18 +16,22 @@ from forecast.detection.evidence import Memory as ChainMemory
 from forecast.detection.policy import Event, Policy
 from forecast.detection.simple import SIMPLE, Simple
 from forecast.detection.simple import Memory as SimpleMemory
+from forecast.estimators.blocks import Block
 from forecast.estimators.checking import check_spec, checked
 from forecast.estimators.describing import parameters_of, versions, with_tuples
-from forecast.estimators.detecting import FittedDetector, State
+from forecast.estimators.detecting import Errors, FittedDetector, State
 from forecast.estimators.detector import Detector
-from forecast.estimators.forecast_errors import Block, ForecastErrors
+from forecast.estimators.forecast_errors import ForecastErrors
 from forecast.estimators.network import Network
 from forecast.estimators.packing import fingerprint, pack_panel, unpack_contract, unpack_panel
 from forecast.estimators.recipe import Architecture, Extras
 from forecast.estimators.setting import Setting
 from forecast.estimators.watching import METHODS
+from forecast.estimators.window_errors import METHODS as WINDOW_METHODS
+from forecast.estimators.window_errors import Recipe, WindowErrors
 from forecast.modelfile import ModelFile, write_model
 from forecast.models import Spec
+from forecast.models.autoencoder import WindowSpec, least_weights
 from forecast.training.fit import Record
 
 MOST_NETWORKS = 64
@@ -85,7 +89,7 @@ def describe(fitted: FittedDetector) -> tuple[dict[str, Any], Numbers]:
     numbers |= {"scales": np.zeros((len(ids), len(fitted.contract.columns.target))), "pool": fitted.pool}
     numbers |= _pack_states(states)
     if fitted.errors is not None:
-        described["errors"], weights = _pack_errors(fitted.errors, ids)
+        described["errors"], weights = _pack_errors(fitted.errors)
         numbers |= weights
     return described, numbers
 
@@ -120,36 +124,67 @@ def restore(file: ModelFile, contract: Any) -> FittedDetector:
     )
 
 
-def _pack_errors(errors: ForecastErrors, ids: list) -> tuple[dict[str, Any], Numbers]:
-    described: dict[str, Any] = {
-        "horizons": list(errors.horizons),
-        "blocks": [],
-        "known": list(errors.blocks[0].stop),
-    }
+def _pack_errors(errors: Errors) -> tuple[dict[str, Any], Numbers]:
+    if isinstance(errors, WindowErrors):
+        blocks, numbers = _pack_blocks(errors.blocks, lambda weights: ({}, weights))
+        return {"recipe": asdict(errors.recipe)} | blocks, numbers
+    assert isinstance(errors, ForecastErrors)
+    blocks, numbers = _pack_blocks(errors.blocks, _pack_network)
+    return {"horizons": list(errors.horizons)} | blocks, numbers
+
+
+def _unpack_errors(described: dict[str, Any], numbers: Numbers, history: Any) -> Errors:
+    if "recipe" in described:
+        return _unpack_windows(described, numbers, history)
+    horizons = tuple(int(h) for h in described["horizons"])
+    if min(horizons) < 1:
+        raise ValueError("horizons that are none")
+    blocks = _unpack_blocks(described, numbers, lambda told, weights: _unpack_network(told, weights, history))
+    if any(max(horizons) != network.spec.horizon for block in blocks for network in block.networks):
+        raise ValueError("horizons that the networks do not have")
+    return ForecastErrors(blocks, horizons)
+
+
+def _unpack_windows(described: dict[str, Any], numbers: Numbers, history: Any) -> WindowErrors:
+    told = described["recipe"]
+    recipe = checked(Recipe, told | {"spec": checked(WindowSpec, told["spec"])})
+    blocks = _unpack_blocks(described, numbers, lambda told, weights: weights)
+    every = [weights for block in blocks for weights in block.networks]
+    if recipe.method not in WINDOW_METHODS or recipe.spec.channels != len(history.columns.target):
+        raise ValueError("windows of another kind")
+    if recipe.spec.beyond not in (0, 1) or recipe.spec.rows < 1 or not every:
+        raise ValueError("windows of another kind")
+    least = least_weights(recipe.spec, units=recipe.units, code=recipe.code)
+    if min(sum(array.size for array in weights) for weights in every) < least:
+        raise ValueError("fewer weights than a network has")
+    program = recipe.build(recipe.spec.seed)
+    for weights in every:
+        _check_weights(weights, program)
+    return WindowErrors(recipe, blocks, program)
+
+
+def _pack_blocks(
+    blocks: Sequence[Block], pack: Callable[[Any], tuple[dict[str, Any], list[np.ndarray]]]
+) -> tuple[dict[str, Any], Numbers]:
+    """Describe blocks; a network is packed into what JSON holds and weights."""
+    described: dict[str, Any] = {"blocks": [], "known": list(blocks[0].stop)}
     numbers: Numbers = {}
-    for b, block in enumerate(errors.blocks):
+    for b, block in enumerate(blocks):
         networks = []
         for n, network in enumerate(block.networks):
-            weights = network.model.get_weights()
-            networks.append(
-                {
-                    "spec": asdict(network.spec),
-                    "architecture": asdict(network.architecture),
-                    "encoder": asdict(network.encoder),
-                    "record": asdict(network.record),
-                    "weights": len(weights),
-                }
-            )
+            told, weights = pack(network)
+            networks.append(told | {"weights": len(weights)})
             numbers |= {f"weights {b} {n} {k}": np.asarray(array) for k, array in enumerate(weights)}
         described["blocks"].append(networks)
         numbers[f"stop {b}"] = np.array(list(block.stop.values()), np.int64)
     return described, numbers
 
 
-def _unpack_errors(described: dict[str, Any], numbers: Numbers, history: Any) -> ForecastErrors:
-    horizons = tuple(int(h) for h in described["horizons"])
+def _unpack_blocks(
+    described: dict[str, Any], numbers: Numbers, unpack: Callable[[dict[str, Any], list[np.ndarray]], Any]
+) -> tuple[Block, ...]:
     known = described["known"]
-    if sum(len(networks) for networks in described["blocks"]) > MOST_NETWORKS or min(horizons) < 1:
+    if sum(len(networks) for networks in described["blocks"]) > MOST_NETWORKS:
         raise ValueError("more networks than a detector has")
     if not all(name is None or type(name) in (str, int) for name in known):
         raise TypeError("ids that are none")
@@ -158,25 +193,36 @@ def _unpack_errors(described: dict[str, Any], numbers: Numbers, history: Any) ->
         stop = numbers[f"stop {b}"]
         if stop.dtype != np.int64 or len(stop) != len(known):
             raise ValueError("blocks of other series")
-        found = tuple(_unpack_network(one, numbers, (b, n), history) for n, one in enumerate(networks))
-        if any(max(horizons) != network.spec.horizon for network in found):
-            raise ValueError("horizons that the networks do not have")
+        found = tuple(
+            unpack(told, [numbers[f"weights {b} {n} {k}"] for k in range(int(told["weights"]))])
+            for n, told in enumerate(networks)
+        )
         blocks.append(Block(found, dict(zip(known, stop.tolist(), strict=True))))
-    return ForecastErrors(tuple(blocks), horizons)
+    return tuple(blocks)
 
 
-def _unpack_network(told: dict[str, Any], numbers: Numbers, place: tuple[int, int], history: Any) -> Network:
+def _pack_network(network: Network) -> tuple[dict[str, Any], list[np.ndarray]]:
+    told = {name: asdict(getattr(network, name)) for name in ("spec", "architecture", "encoder", "record")}
+    return told, network.model.get_weights()
+
+
+def _unpack_network(told: dict[str, Any], weights: list[np.ndarray], history: Any) -> Network:
     spec, architecture = checked(Spec, told["spec"]), checked(Architecture, told["architecture"])
     check_spec(spec, Setting(spec.horizon, spec.context, spec.season, 0, 0, "pad"), history)
-    weights = [numbers[f"weights {place[0]} {place[1]} {k}"] for k in range(int(told["weights"]))]
     if sum(array.size for array in weights) < spec.horizon:
         raise ValueError("fewer weights than a network has")
     model = architecture.build(spec, None)
-    if [array.shape for array in weights] != [tuple(own.shape) for own in model.get_weights()]:
-        raise ValueError("weights of another network")
+    _check_weights(weights, model)
     model.set_weights(weights)
     encoder = checked(StaticEncoder, told["encoder"])
     return Network(model, spec, architecture, encoder, Extras(), None, checked(Record, told["record"]))
+
+
+def _check_weights(weights: list[np.ndarray], model: Any) -> None:
+    if [(a.shape, a.dtype) for a in weights] != [
+        (tuple(own.shape), own.dtype) for own in model.get_weights()
+    ]:
+        raise ValueError("weights of another network")
 
 
 def _pack_states(states: Sequence[State]) -> Numbers:

@@ -1,9 +1,4 @@
-"""Errors of forecasts at several horizons, each made by networks that had not learned from the row.
-
-The rows to learn from are cut into blocks in time, and for each block a network learns from the others: its errors
-there are those of rows it has not seen, as all later errors will be. Later rows are forecast by the mean of all. Errors
-of rows that a network learned from are smaller than those to come: alarms ranked among them are too many.
-"""
+"""Errors of forecasts at several horizons, each made by networks that had not learned from the row: see ``blocks``."""
 
 from __future__ import annotations
 
@@ -12,9 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.data.panel import Panel, frozen
+from forecast.data.panel import Panel
 from forecast.data.windows import Windows
 from forecast.detection.streams import Scores, Stream
+from forecast.estimators.blocks import Block, judges, left_out
 from forecast.estimators.network import Network, fit_network
 from forecast.estimators.recipe import Options
 from forecast.estimators.setting import Setting
@@ -23,19 +19,6 @@ from forecast.training.fit import Listeners
 Floats = NDArray[np.float64]
 
 _BLOCK = 16_384
-
-
-@dataclass(frozen=True, eq=False)
-class Block:
-    """Networks that have not learned from the rows of a block.
-
-    Args:
-        networks: They forecast from origins in the block; rows behind the last are forecast by those of all blocks.
-        stop: Row behind the block in each series, counted from its first; by id of the series.
-    """
-
-    networks: tuple[Network, ...]
-    stop: dict
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,15 +52,7 @@ class ForecastErrors:
         every = self.blocks[0].networks[0].windows(panel, partial=1)
         forecast = np.full((panel.rows, horizon, len(panel.columns.target)), np.nan)
         place = every.origins - panel.offsets[every.series] + begins[every.series]
-        block = sum(
-            (place >= np.array([one.stop.get(name, 0) for name in panel.ids])[every.series]).astype(int)
-            for one in self.blocks
-        )
-        for number in np.unique(block):
-            mine = np.flatnonzero(block == number)
-            who = [n for one in self.blocks for n in one.networks]
-            if number < len(self.blocks):
-                who = list(self.blocks[number].networks)
+        for mine, who in judges(self.blocks, panel, every.series, place):
             forecast[every.origins[mine]] = _mean_forecast(who, panel, every.subset(mine), horizon)
         return [self._of(panel, i, forecast) for i in range(len(panel))]
 
@@ -126,26 +101,12 @@ def learn_errors(
         listeners: Progress and interruption.
     """
     blocks = []
-    edges = np.linspace(0, 1, folds + 1)
-    lengths = panel.ends - panel.offsets[:-1]
-    for k in range(folds):
-        low, high = (edges[[k, k + 1]][:, None] * lengths).astype(np.int64)
-        rest = _without(panel, low, high + (0 if k + 1 == folds else max(horizons)))
+    for k, (rest, stop) in enumerate(left_out(panel, folds, after=max(horizons))):
         network, _ = fit_network(
             rest, setting, replace(options, seed=options.seed + k), rest.ends, listeners=listeners
         )
-        stop = dict(zip(panel.ids, high.tolist(), strict=True))
         blocks.append(Block((network,), stop))
     return ForecastErrors(tuple(blocks), horizons)
-
-
-def _without(panel: Panel, low: NDArray[np.int64], high: NDArray[np.int64]) -> Panel:
-    """Take the targets of some rows of each series away."""
-    place = np.arange(panel.rows) - np.repeat(panel.offsets[:-1], panel.lengths)
-    hidden = (place >= np.repeat(low, panel.lengths)) & (place < np.repeat(high, panel.lengths))
-    values = panel.values.copy()
-    values[hidden, : len(panel.columns.target)] = np.nan
-    return replace(panel, values=frozen(values))
 
 
 def _mean_forecast(networks: list[Network], panel: Panel, windows: Windows, horizon: int) -> Floats:

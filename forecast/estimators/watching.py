@@ -23,12 +23,15 @@ from forecast.estimators.detecting import FittedDetector
 from forecast.estimators.forecast_errors import ForecastErrors, learn_errors
 from forecast.estimators.forecaster import Forecaster
 from forecast.estimators.setting import Setting
+from forecast.estimators.window_errors import METHODS as WINDOW_METHODS
+from forecast.estimators.window_errors import Recipe, WindowErrors, learn_window_errors
+from forecast.models.autoencoder import WindowSpec
 from forecast.training.fit import Listeners
 
 if TYPE_CHECKING:
     from forecast.estimators.detector import Detector
 
-METHODS = ("forecast", *SIMPLE)
+METHODS = ("forecast", *WINDOW_METHODS, *SIMPLE)
 """Names of the methods."""
 
 USUAL_RATE = 1e-3
@@ -36,6 +39,12 @@ FEWEST_ROWS = 10
 _CONTEXT = 96
 _STEPS = 200
 _BATCH = 64
+# Windows that are made again: a season if it has so many rows, else as many as the third number says.
+_SHORT, _LONG, _WINDOW = 12, 48, 24
+_WINDOW_STEPS = 300
+_UNITS = 32
+# Numbers of a code at most: four, and four more for each channel, which brings what it has beside the others.
+_CODE = 32
 
 
 def learn_detector(detector: Detector, X: Any, listeners: Listeners | None = None) -> FittedDetector:
@@ -51,6 +60,9 @@ def learn_detector(detector: Detector, X: Any, listeners: Listeners | None = Non
     errors = None
     if detector.method == "forecast":
         errors, made = _networks(detector, panel, season, rows, listeners or Listeners())
+        choices = (*choices, *made)
+    elif detector.method in WINDOW_METHODS:
+        errors, made = _window_networks(detector, panel, season, rows, listeners or Listeners())
         choices = (*choices, *made)
     simple = Simple(
         "novelty" if errors is not None else detector.method, season, gaps=detector.missing == "evidence"
@@ -121,6 +133,37 @@ def _networks(
     )
 
 
+def _window_networks(
+    detector: Detector, panel: Panel, season: int, rows: int, listeners: Listeners
+) -> tuple[WindowErrors, tuple[Choice, ...]]:
+    """Train the networks of the methods that make windows again."""
+    usual = min(season if _SHORT <= season <= _LONG else _WINDOW, max(rows // 6, 4))
+    context = usual if detector.context is None else detector.context
+    channels = len(panel.columns.target)
+    check_positive(context=context)
+    recipe = Recipe(
+        detector.method,
+        WindowSpec(context, channels, int(detector.method == "joint"), detector.seed),
+        detector.cell,
+        _UNITS if detector.units is None else detector.units,
+        min(4 + 4 * channels, _CODE, max(context * channels // 3, 1)),
+        bool(detector.bidirectional),
+    )
+    errors = learn_window_errors(
+        panel,
+        recipe,
+        folds=detector.folds,
+        ensemble=detector.ensemble,
+        steps=_WINDOW_STEPS if detector.steps is None else detector.steps,
+        listeners=listeners,
+    )
+    ways = "both ways" if recipe.bidirectional else "one way"
+    return errors, (
+        Choice("context", f"{context} rows made again", "--context", "what season and rows allow"),
+        Choice("network", f"{recipe.cell} {ways}, {recipe.units} units, code of {recipe.code}", "--units"),
+    )
+
+
 def _model(detector: Detector, context: int, horizons: tuple[int, ...]) -> str:
     if detector.model != "auto":
         return detector.model
@@ -155,6 +198,11 @@ def _check(detector: Detector) -> None:
     if detector.method not in METHODS:
         raise ParameterError(
             f"method must be one of {', '.join(METHODS)}; got {detector.method!r}.{closest(detector.method, METHODS)}"
+        )
+    if detector.bidirectional and detector.method == "forecast":
+        raise ParameterError(
+            f"bidirectional=True is of the methods {', '.join(WINDOW_METHODS)}, whose windows are complete; "
+            "method='forecast' reads forwards."
         )
     if detector.missing not in ("ignore", "evidence"):
         raise ParameterError(f"missing must be ignore or evidence; got {detector.missing!r}.")

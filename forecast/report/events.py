@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from forecast.data.columns import Columns
 from forecast.detection.evidence import Evidence
+from forecast.detection.streams import Stream
 from forecast.detection.tables import Found, bounds
 from forecast.errors import InputError
 from forecast.report.plots import (
@@ -166,7 +167,7 @@ def _draw_channel(ax: Axes, one: Found, channel: int, name: str) -> None:
             zorder=1.5,
         )
     if np.isfinite(expected).any():
-        ax.plot(x, expected[keep], color=BLUE, linewidth=1.0, zorder=2, label="forecast")
+        ax.plot(x, expected[keep], color=BLUE, linewidth=1.0, zorder=2, label=_name(evidence.streams[stream]))
     ax.plot(x, actual[keep], color=INK, label="actual", **line_style(actual[keep], 1.1))
     for event in one.events:
         first, last = (
@@ -187,6 +188,11 @@ def _draw_channel(ax: Axes, one: Found, channel: int, name: str) -> None:
             )
     format_values(ax)
     _finish(ax, one.times)
+
+
+def _name(stream: Stream) -> str:
+    """Say what a line of expected values is."""
+    return "reconstruction" if stream.kind in ("reconstruction", "likelihood") else "forecast"
 
 
 def _shown_stream(evidence: Evidence, channel: str) -> int:

@@ -28,9 +28,9 @@ def predict_windows(model: keras.Model, windows: Windows) -> np.ndarray:
         float64, shape ``(windows, horizon, targets[, quantiles])``.
     """
     parts = []
-    for which, filled in _batches(len(windows)):
+    for which, filled in full_batches(len(windows)):
         inputs = windows.inputs(filled)
-        forecast = _forecast(model, inputs)
+        forecast = forecast_batch(model, inputs)
         unknown = np.isnan(inputs["target"]).all(axis=1)
         forecast.swapaxes(1, 2)[unknown] = np.nan
         parts.append(forecast[: len(which)])
@@ -40,19 +40,20 @@ def predict_windows(model: keras.Model, windows: Windows) -> np.ndarray:
 def in_batches(model: keras.Model, inputs: dict[str, np.ndarray], windows: int) -> np.ndarray:
     """Run a model over inputs that are gathered already: float64, its outputs end to end."""
     parts = []
-    for which, filled in _batches(windows):
-        output = _forecast(model, {name: values[filled] for name, values in inputs.items()})
+    for which, filled in full_batches(windows):
+        output = forecast_batch(model, {name: values[filled] for name, values in inputs.items()})
         parts.append(output[: len(which)])
     return np.concatenate(parts)
 
 
-def _forecast(model: keras.Model, inputs: dict[str, np.ndarray]) -> np.ndarray:
+def forecast_batch(model: keras.Model, inputs: dict[str, np.ndarray]) -> np.ndarray:
+    """Run a model over one batch: float64, writable."""
     with quiet_tracing():
         return np.array(model.predict_on_batch(inputs), dtype=np.float64)
 
 
-def _batches(windows: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def full_batches(windows: int, size: int = BATCH) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """List the windows of each batch, and the same filled up with the last one."""
-    for begin in range(0, windows, BATCH):
-        which = np.arange(begin, min(begin + BATCH, windows))
-        yield which, np.pad(which, (0, BATCH - len(which)), mode="edge")
+    for begin in range(0, windows, size):
+        which = np.arange(begin, min(begin + size, windows))
+        yield which, np.pad(which, (0, size - len(which)), mode="edge")
