@@ -32,6 +32,7 @@ def test_models_and_training_on_another_backend(backend):
         "tests/models/test_draws.py",
         "tests/models/test_seq2seq.py",
         "tests/models/test_autoregressive.py",
+        "tests/models/test_autoencoder.py",
         "tests/training",
     ]
     found = subprocess.run(
