@@ -26,12 +26,17 @@ class Detector(OutlierMixin, BaseEstimator):
     can be told what carried an alarm; how rare a sum is says its rank among the evidence of earlier rows.
 
     Args:
-        method: ``"forecast"``, errors of a recurrent network at several horizons beside the novelty of the level; or
-            without a network ``"novelty"``, ``"range"``, ``"ewma"``, ``"seasonal-naive"``, ``"gaussian"``.
+        method: ``"forecast"``, errors of a recurrent network at several horizons beside the novelty of the level. Or,
+            beside that novelty too, what a network says that presses the last rows into a short code and makes them
+            again: ``"reconstruction"``, its errors; ``"variational"``, how unlikely the rows are to it; ``"joint"``,
+            its errors and those of the rows behind and before its window, which it forecasts as well. These three
+            look at the targets only, not at covariates. Or without a network ``"novelty"``, ``"range"``, ``"ewma"``,
+            ``"seasonal-naive"``, ``"gaussian"``.
         alarms: Rate asked for, such as ``"1 per week"``, ``"1 per 1000 rows"`` or a share of rows; None: 1 per 1,000
             rows, or three in as many rows as there are if they are fewer than 3,000.
-        horizons: Rows whose mean is forecast; empty: one, and a quarter, one and three of the season, or of 24 rows.
-        context: Rows the network sees; None chooses.
+        horizons: Rows whose mean is forecast (``"forecast"`` only); empty: one, and a quarter, one and three of the
+            season, or of 24 rows.
+        context: Rows the network sees, or makes again; None chooses.
         time: Name of the time column; None guesses.
         id: Name of the column that tells series apart; None guesses.
         target: Name or names of the columns to watch; empty guesses.
@@ -40,7 +45,7 @@ class Detector(OutlierMixin, BaseEstimator):
         static: Columns constant within a series.
         step: Distance between rows; None infers it.
         season: Rows of a season, 1 for none; None finds it.
-        model: Architecture, as of ``Forecaster``; ``"auto"`` chooses.
+        model: Architecture of ``"forecast"``, as of ``Forecaster``; ``"auto"`` chooses.
         cell: ``"rnn"``, ``"lstm"`` or ``"gru"``.
         bidirectional: Read and make windows in both directions; not of method ``"forecast"``.
         units: Width of the network's layers; None: its usual one.

@@ -1,5 +1,6 @@
 """Network architectures, in keras.ops only, so that TensorFlow, JAX and torch all run them."""
 
+from forecast.models.autoencoder import WindowSpec, build_autoencoder, build_variational
 from forecast.models.autoregressive import build_autoregressive
 from forecast.models.committee import build_committee
 from forecast.models.conv import build_conv
@@ -22,7 +23,9 @@ __all__ = [
     "MODELS",
     "SequenceSpec",
     "Spec",
+    "WindowSpec",
     "attention_of",
+    "build_autoencoder",
     "build_autoregressive",
     "build_committee",
     "build_conv",
@@ -38,5 +41,6 @@ __all__ = [
     "build_segment",
     "build_seq2seq",
     "build_transformer",
+    "build_variational",
     "exposure_bias",
 ]

@@ -81,6 +81,7 @@ def test_json_holds_it_all(folder):
         (["load.csv", "--follow"], "A MODEL comes first"),
         (["load.csv", "--alarms", "often"], "1 per week"),
         (["load.csv", "--train", "1"], "--train"),
+        (["load.csv", "--method", "forecast", "--bidirectional"], "bidirectional"),
         (["load.csv", "--target", "weight"], "weight"),
         (["nowhere.csv"], "nowhere.csv"),
         (["load.forecast"], "Give the table"),
@@ -92,7 +93,7 @@ def test_json_holds_it_all(folder):
 def test_mistakes_get_one_line(folder, words, told):
     learn()
     if words[0] == "load.csv":
-        words = [*words, "--method", "novelty", "--force"]
+        words = ["load.csv", "--method", "novelty", "--force", *words[1:]]
     done = run(*words)
     assert _code(done) == 2
     assert told in done.output + str(done.exception) and "Traceback" not in done.output
@@ -111,6 +112,22 @@ def test_a_forecasters_model_is_no_detector_and_the_other_way_round(folder):
     assert "holds a detector" in str(done.exception)
     forecast.Baseline("naive", horizon=2).fit(loads()).save("naive.forecast")
     assert "holds no detector" in str(run("naive.forecast", "load.csv").exception)
+
+
+def test_a_network_that_makes_windows_again(folder):
+    loads(300).to_csv("load.csv", index=False)
+    done = run(
+        *("load.csv", "--method", "joint", "--bidirectional", "--cell", "rnn", "--units", 4),
+        *("--context", 8, "--steps", 4, "--alarms", RATE, "--json", "--quiet"),
+    )
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    assert document["comparison"][0]["method"] == "joint" and len(document["comparison"]) == 5
+    assert Path("load.forecast.png").read_bytes()[:4] == b"\x89PNG"
+    told = CliRunner().invoke(commands, ["info", "load.forecast"])
+    assert told.exit_code == 0, told.exception
+    assert "network   rnn both ways of 4 units, windows of 8 rows, code of 2" in told.output
+    assert forecast.load("load.forecast").method == "joint"
 
 
 def test_info_tells_how_a_detector_looks_at_rows(folder):
