@@ -41,7 +41,7 @@ _STEPS = 200
 _BATCH = 64
 # Windows that are made again: a season if it has so many rows, else as many as the third number says.
 _SHORT, _LONG, _WINDOW = 12, 48, 24
-_WINDOW_STEPS = 300
+_WINDOW_STEPS = 250
 _UNITS = 32
 # Numbers of a code at most: four, and four more for each channel, which brings what it has beside the others.
 _CODE = 32

@@ -99,7 +99,7 @@ class RepeatedCode(keras.layers.Layer):
 
     Example:
         >>> repeated = RepeatedCode(rows=2, waves=1)(np.array([[2.0, 10.0]], np.float32))
-        >>> keras.ops.convert_to_numpy(repeated).round(3).tolist()
+        >>> keras.ops.convert_to_numpy(repeated).astype(float).round(3).tolist()
         [[[2.0, 10.0, 1.414, 7.071], [2.0, 10.0, -1.414, -7.071]]]
     """
 
