@@ -103,6 +103,26 @@ def _ranges(simple: Simple, memory: Memory, values: Floats) -> tuple[list[Part],
     return [("range", 1, scores, nearest, values)], np.stack([lows[-1], highs[-1], counts[-1]])
 
 
+def outside(values: Floats) -> Floats:
+    """Return how far each row lies outside of everything before, by the channel that does so most.
+
+    It is the check that every detector is set beside: one that is not better than it is not worth its time.
+
+    Args:
+        values: float64 ``(rows, channels)``, NaN where missing.
+
+    Returns:
+        float64 ``(rows,)``, in units of the range so far; NaN for missing rows. An alarm is above ``RANGE_MARGIN``.
+
+    Example:
+        >>> outside(np.append(np.tile([0.0, 10.0], 20), [10.4, 12.0])[:, None])[-2:].round(3).tolist()
+        [0.04, 0.154]
+    """
+    simple = Simple("range")
+    parts, _ = _ranges(simple, simple.start(values.shape[1]), values)
+    return np.fmax.reduce(parts[0][2], axis=1)
+
+
 def _levels(simple: Simple, memory: Memory, values: Floats) -> tuple[list[Part], Floats]:
     """The level itself, of one row and of a season, above and below: ranks say how unusual it is."""
     every = np.concatenate([memory.tail, values])
