@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.detection.moments import rolling_moments
 from forecast.detection.streams import Scores, Stream, rolling_mean
 
 Floats = NDArray[np.float64]
@@ -162,18 +163,17 @@ def _seasonal(simple: Simple, memory: Memory, values: Floats) -> tuple[list[Part
 def _gaussian(simple: Simple, memory: Memory, values: Floats) -> tuple[list[Part], Floats]:
     """Distance from the mean of a long window, in its deviations."""
     every = np.concatenate([memory.tail, values])
-    lead = len(memory.tail)
-    expected, spread = np.full(values.shape, np.nan), np.ones(values.shape)
-    for row in range(len(values)):
-        window = every[max(lead + row - simple.window, 0) : lead + row]
-        if len(window) >= _FEWEST:
-            expected[row], spread[row] = np.nanmean(window, axis=0), np.nanstd(window, axis=0)
+    row = int(memory.numbers[0, 0]) if len(memory.numbers) else len(memory.tail)
+    mean, deviation = rolling_moments(every, len(memory.tail), row, simple.window)
+    enough = (np.minimum(row + np.arange(len(values)), simple.window) >= _FEWEST)[:, None]
+    expected, spread = np.where(enough, mean, np.nan), np.where(enough, deviation, 1.0)
     # What rounding leaves of a constant series is nothing.
     least = _ROUNDING * np.maximum(np.abs(np.nan_to_num(expected)), 1e-300)
     distance = _distance(values, expected)
     with np.errstate(over="ignore"):
         scores = np.where(distance < least, 0 * distance, distance / np.maximum(spread, least))
-    return [("gaussian", 1, scores, expected, values)], memory.numbers
+    rows = np.full((1, values.shape[1]), float(row + len(values)))
+    return [("gaussian", 1, scores, expected, values)], rows
 
 
 def _gap(every: Floats, lead: int) -> Part:
