@@ -188,6 +188,7 @@ def _learn(
 ) -> None:
     from forecast.cli.fit import model_path, tell_choices
     from forecast.cli.session import start_keras
+    from forecast.detection.tables import event_table
     from forecast.estimators.contract import first_panel
     from forecast.report.plots import save_png
 
@@ -212,16 +213,18 @@ def _learn(
     start_keras()
     from forecast.estimators.detector import Detector
     from forecast.estimators.judging import judge
+    from forecast.report.events import plot_events
 
     detector = Detector(**options).fit(first)
     if not quiet:
         tell_choices(detector.choices_)
-    events = detector.detect(panel)
-    events = _behind(events, first, panel)
+    # Rows that were learned from are not looked at again: on a long table that is most of the work.
+    found = detector.fitted_.newer(panel)[0]
+    events = _behind(event_table(found, panel.columns), first, panel)
     judged = None if labelled is None else judge(detector, panel, labelled, tolerance=tolerance)
     detector.save(model)
     _write(events, files)
-    save_png(detector.plot(panel), files["picture"])
+    save_png(plot_events(found, panel.columns), files["picture"])
     _report(detector, events, _beside(detector, first, panel, events), judged, panel, first, files, as_json)
 
 
@@ -249,6 +252,8 @@ def _behind(events: Any, first: Any, panel: Any) -> Any:
 
 def _beside(detector: Any, first: Any, panel: Any, events: Any) -> list[dict[str, Any]]:
     """Let every baseline look at the same rows at the same rate."""
+    from forecast.detection.tables import event_table
+
     rows = [{"method": detector.method, "events": len(events), "in common": len(events)}]
     for name in BASELINES:
         if name == detector.method:
@@ -256,7 +261,7 @@ def _beside(detector: Any, first: Any, panel: Any, events: Any) -> list[dict[str
         other = type(detector)(**(detector.get_params() | {"method": name, "alarms": detector.rate_})).fit(
             first
         )
-        found = _behind(other.detect(panel), first, panel)
+        found = _behind(event_table(other.fitted_.newer(panel)[0], panel.columns), first, panel)
         rows.append({"method": name, "events": len(found), "in common": _common(events, found, panel)})
     return rows
 

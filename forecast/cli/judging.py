@@ -159,8 +159,8 @@ def _cell(row: dict[str, Any]) -> str:
 def _number(value: float) -> str:
     if value != value:
         return "–"
-    if 0 < abs(value) < 0.1:
-        return f"{value:.2g}"
+    if 0 < abs(value) < 0.01:
+        return f"{value:.1g}"
     return f"{value:.2f}" if abs(value) < 10 else f"{value:,.1f}"
 
 

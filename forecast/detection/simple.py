@@ -146,10 +146,15 @@ def _ewma(simple: Simple, memory: Memory, values: Floats) -> tuple[list[Part], F
     share = 2 / (_EWMA_SPAN + 1)
     level = memory.numbers[0].copy() if len(memory.numbers) else np.full(values.shape[1], np.nan)
     expected = np.empty_like(values)
-    for row, value in enumerate(values):
-        expected[row] = level
-        moved = np.where(np.isnan(level), value, level + share * (value - level))
-        level = np.where(np.isnan(value), level, moved)
+    for j in range(values.shape[1]):
+        # Python's numbers, one after the other, are a hundred times faster here than arrays of one.
+        now = float(level[j])
+        before = []
+        for value in values[:, j].tolist():
+            before.append(now)
+            if value == value:
+                now = now + share * (value - now) if now == now else value
+        expected[:, j], level[j] = before, now
     return [("ewma", 1, _distance(values, expected), expected, values)], level[None]
 
 
