@@ -87,7 +87,8 @@ def checked_array(X: Any) -> Any:
 
 
 def _one_label_each(y: Any) -> Any:
-    """Lay labels in one column flat, with scikit-learn's warning."""
+    """Return labels one after the other; those in one column are laid flat, with scikit-learn's warning."""
+    y = np.asarray(y) if hasattr(y, "__array__") and not hasattr(y, "__iter__") else y
     return column_or_1d(y, warn=True) if isinstance(y, np.ndarray) and y.ndim == 2 and y.shape[1] == 1 else y
 
 
