@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from forecast.cli.judging import Labels, judged_document, judged_lines, labels_options
 from forecast.cli.opening import (
     check_is_table,
     is_model,
@@ -134,6 +135,7 @@ out_option = section(
 @detector_options
 @network_options
 @policy_options
+@labels_options
 @follow_options
 @reading_options
 @out_option
@@ -165,6 +167,10 @@ def detect(
     from forecast.cli.session import settle
 
     settle(quiet)
+    if is_model(source) and options["labels"] is not None:
+        raise ParameterError(
+            "--labels measures while it learns: forecast detect TABLE --labels …; in Python, load(MODEL).evaluate(…)."
+        )
     if not is_model(source):
         if follow or table is not None:
             raise ParameterError(
@@ -187,6 +193,7 @@ def _learn(
 ) -> None:
     from forecast.cli.fit import model_path, tell_choices
     from forecast.cli.session import start_keras
+    from forecast.detection.tables import event_table
     from forecast.estimators.contract import first_panel
     from forecast.report.plots import save_png
 
@@ -199,25 +206,31 @@ def _learn(
     check_targets(list(files.values()), force)
     part = options.pop("train")
     options["quiet"] = options.pop("quiet_times")
-    checked = read_training(source, options)
+    tolerance, labels = options.pop("tolerance"), Labels(options.pop("labels"), source, options)
+    checked = read_training(source, options, labels.ignored)
     panel, _, choices = first_panel(
         checked, step=options["step"], snapped=options["snap"], reading={}, roles={}
     )
     first = _first_part(panel, part)
+    labelled = labels.events(panel, first)
     if not quiet:
         tell_choices(choices)
     start_keras()
     from forecast.estimators.detector import Detector
+    from forecast.estimators.judging import judge
+    from forecast.report.events import plot_events
 
     detector = Detector(**options).fit(first)
     if not quiet:
         tell_choices(detector.choices_)
-    events = detector.detect(panel)
-    events = _behind(events, first, panel)
+    # Rows that were learned from are not looked at again: on a long table that is most of the work.
+    found = detector.fitted_.newer(panel)[0]
+    events = _behind(event_table(found, panel.columns), first, panel)
+    judged = None if labelled is None else judge(detector, panel, labelled, tolerance=tolerance)
     detector.save(model)
     _write(events, files)
-    save_png(detector.plot(panel), files["picture"])
-    _report(detector, events, _beside(detector, first, panel, events), panel, first, files, as_json)
+    save_png(plot_events(found, panel.columns), files["picture"])
+    _report(detector, events, _beside(detector, first, panel, events), judged, panel, first, files, as_json)
 
 
 def _first_part(panel: Any, part: float) -> Any:
@@ -244,6 +257,8 @@ def _behind(events: Any, first: Any, panel: Any) -> Any:
 
 def _beside(detector: Any, first: Any, panel: Any, events: Any) -> list[dict[str, Any]]:
     """Let every baseline look at the same rows at the same rate."""
+    from forecast.detection.tables import event_table
+
     rows = [{"method": detector.method, "events": len(events), "in common": len(events)}]
     for name in BASELINES:
         if name == detector.method:
@@ -251,7 +266,7 @@ def _beside(detector: Any, first: Any, panel: Any, events: Any) -> list[dict[str
         other = type(detector)(**(detector.get_params() | {"method": name, "alarms": detector.rate_})).fit(
             first
         )
-        found = _behind(other.detect(panel), first, panel)
+        found = _behind(event_table(other.fitted_.newer(panel)[0], panel.columns), first, panel)
         rows.append({"method": name, "events": len(found), "in common": _common(events, found, panel)})
     return rows
 
@@ -279,6 +294,7 @@ def _report(
     detector: Any,
     events: Any,
     beside: list[dict[str, Any]],
+    judged: Any,
     panel: Any,
     first: Any,
     files: dict[str, Path],
@@ -297,6 +313,7 @@ def _report(
                 "asked": asked,
                 "events": frame_records(events),
                 "comparison": beside,
+                **judged_document(judged),
                 "files": {name: str(path) for name, path in files.items()},
             }
         )
@@ -306,6 +323,8 @@ def _report(
     cells = [[str(row["method"]), f"{row['events']:,}", f"{row['in common']:,}"] for row in beside]
     click.echo("\n".join(columns(["method", "events", "in common"], cells)))
     click.echo("")
+    if judged is not None:
+        click.echo("\n".join([*judged_lines(judged), ""]))
     for name, path in files.items():
         click.echo(f"{name:<9} {path}")
     streams = " --follow" if panel.columns.time is not None else ""

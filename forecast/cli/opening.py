@@ -105,15 +105,15 @@ def check_is_table(table: str) -> None:
         raise InputError(f"{table} is a model where a table is expected; `forecast predict {table}` uses it.")
 
 
-def read_training(table: str, options: dict[str, Any]) -> Any:
-    """Read a table to train on, and leave in ``options`` what the estimator takes."""
+def read_training(table: str, options: dict[str, Any], ignore: tuple[str, ...] = ()) -> Any:
+    """Read a table to train on, without the columns to ignore, and leave in ``options`` what the estimator takes."""
     from forecast.data.table import read_table
 
     for name in ("target", "known_future", "past_only", "static"):
         options[name] = joined(options[name])
     roles = {name: options[name] for name in COLUMN_ROLES}
     reading = {name: options.pop(name) if name in _READER_ONLY else options[name] for name in READING}
-    return read_table(table, **roles, **reading)
+    return read_table(table, ignore=ignore, **roles, **reading)
 
 
 # Arguments of the reader that the estimator does not have: they belong to one file, not to its columns.

@@ -54,7 +54,9 @@ class Examples:
         kept = np.unique(self.sequences.number[known]) if self.by_row else known
         found = np.unique(self.codes[known])
         if len(found) < 2:
-            told = "there is none" if not len(found) else f"all are {self.classes.names[found[0]]!r}"
+            told = (
+                "there is none" if not len(found) else f"all are {self.classes.names[found[0]]!r}, one class"
+            )
             raise InputError(f"Labels of two classes at least are needed; {told}.")
         return self.take(kept)
 

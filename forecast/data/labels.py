@@ -109,7 +109,8 @@ def _cell(label: Any) -> Any:
     if isinstance(label, float):
         if not label.is_integer():
             raise InputError(
-                f"Label {label!r} is a fraction; labels are text, whole numbers or truth values."
+                f"Label {label!r} is a fraction, as of a continuous quantity; labels are text, whole numbers or truth "
+                "values."
             )
         return int(label)
     return label if isinstance(label, str | int | bool) else str(label)

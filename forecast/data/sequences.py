@@ -85,7 +85,8 @@ def sequences_of(X: Any) -> Sequences:
     """
     if isinstance(X, np.ndarray) and X.dtype != object and X.ndim not in (2, 3):
         raise InputError(
-            f"An array of sequences has the shape (sequences, time, channels) or (sequences, time); got {X.shape}."
+            "An array of sequences has the shape (sequences, time, channels) or (sequences, time); got "
+            f"{X.shape}. Reshape your data."
         )
     parts = [_part(one, number) for number, one in enumerate(X)]
     if not parts:
@@ -100,6 +101,8 @@ def sequences_of(X: Any) -> Sequences:
 
 
 def _part(one: Any, number: int) -> np.ndarray:
+    if np.iscomplexobj(one):
+        raise InputError(f"Sequence {number}: Complex data not supported; give real and imaginary parts.")
     try:
         found = np.array(one, dtype=np.float64)
     except (TypeError, ValueError) as error:

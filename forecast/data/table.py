@@ -62,6 +62,7 @@ def read_table(
     known_future: Names = (),
     past_only: Names = (),
     static: Names = (),
+    ignore: Names = (),
     layout: str = "auto",
     delimiter: str | None = None,
     decimal: str | None = None,
@@ -94,6 +95,7 @@ def read_table(
         known_future: Numbers known ahead of time; ``"none"`` switches guessing off, as for the next two.
         past_only: Numbers known only up to now.
         static: Columns constant within a series.
+        ignore: Columns that play no part, so that none is guessed.
         layout: ``"wide"`` for one column a series, which gives columns ``series`` and ``value``; otherwise
             ``"long"``, also meant by ``"auto"``.
         delimiter: Character between cells; None finds out.
@@ -132,7 +134,7 @@ def read_table(
     zone = check_timezone(timezone)
     asked = Asked(ask(time), ask(id), ask(target), ask(known_future), ask(past_only), ask(static))
     form = Format(delimiter, decimal, encoding, bool(header), bool(lenient))
-    sheet = open_sheet(source, form, asked, nrows_limit)
+    sheet = _without(open_sheet(source, form, asked, nrows_limit), ask(ignore) or ())
     asked.check(sheet)
     sheet, asked, times = settle_time(sheet, asked, date_format)
     if layout == "wide":
@@ -163,6 +165,13 @@ def column_names(source: Any, **form: Any) -> tuple[str, ...]:
         ('day', 'sales')
     """
     return tuple(open_sheet(source, Format(**form), Asked(), None).names)
+
+
+def _without(sheet: Sheet, names: tuple[str, ...]) -> Sheet:
+    gone = {sheet.check_name(name, "ignore") for name in names}
+    return replace(
+        sheet, columns={name: column for name, column in sheet.columns.items() if name not in gone}
+    )
 
 
 def _check_word(flag: str, word: str, known: tuple[str, ...]) -> None:

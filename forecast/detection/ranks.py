@@ -10,6 +10,7 @@ Counts = NDArray[np.int64]
 
 # Rows between two sorts of the window: what enters and leaves in between is compared one by one.
 _BLOCK = 256
+_EARLIER = np.tri(_BLOCK, _BLOCK, -1, dtype=bool)
 
 
 def rolling_counts(past: Floats, scores: Floats, window: int) -> tuple[Counts, Counts]:
@@ -48,4 +49,4 @@ def rolling_counts(past: Floats, scores: Floats, window: int) -> tuple[Counts, C
 
 def _before(others: Floats, mine: Floats) -> Counts:
     """Count, for row k of ``mine``, those of the first k others that are at least as large."""
-    return np.tril(others[None, :] >= mine[:, None], -1).sum(axis=1)
+    return np.count_nonzero((others[None, :] >= mine[:, None]) & _EARLIER[: len(mine), : len(others)], axis=1)

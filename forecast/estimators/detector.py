@@ -15,7 +15,10 @@ from forecast.detection.calibration import calibration_table
 from forecast.detection.tables import Found, event_table, score_table
 from forecast.estimators.contract import as_table
 from forecast.estimators.detecting import FittedDetector, split
+from forecast.estimators.judging import judge
+from forecast.estimators.truth import read_labelled
 from forecast.estimators.watching import learn_detector
+from forecast.evaluation.detectors import WINDOW
 from forecast.report.events import plot_calibration, plot_events
 
 
@@ -220,6 +223,43 @@ class Detector(OutlierMixin, BaseEstimator):
             [0.1, 0.049, 0.03, 0.01]
         """
         return calibration_table(self._found(X), self.rate_)
+
+    def evaluate(
+        self, X: Any, events: Any, *, tolerance: int = 0, window: int = WINDOW, legacy: bool = False
+    ) -> pd.DataFrame:
+        """Measure the alarms against labelled events, beside chance, the range check and methods without a network.
+
+        Rows behind those that were learned from count. The other methods learn from the same rows and alarm at the same
+        rate; ``random`` raises as many alarms as this detector does, anywhere; the range check flags values outside of
+        all before by 5 % of their range.
+
+        Args:
+            X: The whole table: the rows that were learned from, and those behind.
+            events: A table or file with a row an event: ``start``, ``end`` (none or blank: a moment), and the id column
+                if there are several series; or the name of a column of ``X`` that is 1 in events, else 0.
+            tolerance: Rows before and behind an event within which an alarm is true.
+            window: Rows of the widest buffer of VUS.
+            legacy: Add point-adjusted F1, with a warning.
+
+        Returns:
+            As of ``forecast.evaluation.detectors.detector_table``: ``method``, ``threshold``, ``measure``, ``setting``,
+            ``value``, ``low``, ``high``, ``better``; intervals are over series, none for a single one.
+
+        Raises:
+            InputError: Events make no sense, none lies behind the rows that were learned from, or these are not in the
+                table.
+
+        Example:
+            >>> import forecast
+            >>> table = forecast.load_dataset("nile")
+            >>> detector = forecast.Detector("novelty", alarms="1 per 20 rows").fit(table[:30])
+            >>> found = detector.evaluate(table, {"start": ["1902-01-01", "1913-01-01"]}, tolerance=1)
+            >>> recall = found[found["measure"] == "recall"].set_index("method")["value"]
+            >>> recall[["novelty", "range check", "random"]].round(2).to_dict()
+            {'novelty': 1.0, 'range check': 1.0, 'random': 0.1}
+        """
+        panel, spans = read_labelled(self._fitted().contract, X, events)
+        return judge(self, panel, spans, tolerance=tolerance, window=window, legacy=legacy)
 
     def plot_calibration(self, X: Any) -> Any:
         """Draw the calibration report: realised against asked, both on logarithmic scales."""

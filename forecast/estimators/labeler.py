@@ -315,6 +315,11 @@ class EventLabeler(BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "fitted_")
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
     def _probabilities(self, X: Any) -> tuple[np.ndarray, Sequences, Any]:
         sequences, table = asked_sequences(self, X)
         return fitted_of(self).network.probabilities(sequences), sequences, table

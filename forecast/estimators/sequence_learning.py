@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils.validation import check_is_fitted
+from scipy.sparse import issparse
+from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 
 from forecast.data.examples import Examples, examples_of_arrays, examples_of_table
 from forecast.data.labelled import LabelColumns, Labelled, Wanted, read_labelled, require
@@ -70,6 +71,27 @@ def is_arrays(X: Any) -> bool:
     return isinstance(X, np.ndarray | list | tuple)
 
 
+def checked_array(X: Any) -> Any:
+    """Return numbers in an array of two or three axes as float64; anything else, a table or a list, as it is.
+
+    Raises:
+        ValueError: The array is sparse, complex or empty; what scikit-learn says of it.
+        TypeError: It holds something other than numbers.
+    """
+    if isinstance(X, pd.Series) or hasattr(X, "columns"):
+        return X
+    if issparse(X) or (hasattr(X, "__array__") and np.asarray(X).ndim >= 2):
+        # Infinite values are told with the number of their sequence.
+        return check_array(X, dtype=np.float64, allow_nd=True, ensure_all_finite=False)
+    return X
+
+
+def _one_label_each(y: Any) -> Any:
+    """Return labels one after the other; those in one column are laid flat, with scikit-learn's warning."""
+    y = np.asarray(y) if hasattr(y, "__array__") and not hasattr(y, "__iter__") else y
+    return column_or_1d(y, warn=True) if isinstance(y, np.ndarray) and y.ndim == 2 and y.shape[1] == 1 else y
+
+
 def listeners_of(
     estimator: Any, progress: Callable[[Progress], None] | None, interrupted: Callable[[], bool] | None
 ) -> Listeners:
@@ -85,13 +107,17 @@ def read_examples(
     Raises:
         InputError: The table or the arrays make no sense.
     """
-    by_row = estimator.by_row
+    by_row, X = estimator.by_row, checked_array(X)
     if isinstance(X, Labelled):
         return examples_of_table(X, by_row=by_row), X, X.choices
     if y is None and is_arrays(X):
-        raise InputError("Sequences as arrays need labels: pass fit(X, y). A table brings its own.")
+        raise InputError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is None: sequences as arrays need "
+            "labels. A table brings its own."
+        )
     if y is not None:
         X = X.to_numpy() if isinstance(X, pd.DataFrame) else X
+        y = y if by_row else _one_label_each(y)
         return examples_of_arrays(X, y, by_row=by_row, groups=groups), None, ()
     features = (estimator.features,) if isinstance(estimator.features, str) else tuple(estimator.features)
     wanted = Wanted(estimator.label, estimator.id, estimator.time, features, estimator.groups)
@@ -203,7 +229,7 @@ def asked_sequences(estimator: Any, X: Any) -> tuple[Sequences, Labelled | None]
     Raises:
         InputError: A column is missing, or a table is given to what learned arrays.
     """
-    fitted = fitted_of(estimator)
+    fitted, X = fitted_of(estimator), checked_array(X)
     if is_arrays(X):
         return sequences_of(X), None
     if fitted.columns is None:
@@ -224,7 +250,7 @@ def judged_examples(estimator: Any, X: Any, y: Any = None) -> tuple[Examples, La
     Raises:
         InputError: A label is unknown to training, or there is none.
     """
-    fitted = fitted_of(estimator)
+    fitted, X = fitted_of(estimator), checked_array(X)
     table = None
     if y is not None or is_arrays(X):
         if y is None:

@@ -145,6 +145,41 @@ def nab_score(
     )
 
 
+def nab_sums(
+    flags: Sequence[NDArray[np.int64]], windows: Sequence[Spans], rows: Sequence[int], profile: str | Profile
+) -> Floats:
+    """Return what each series gains over no flag at all, by flags that are given and not by a threshold.
+
+    The score is the sum of the gains divided by all windows, so that it can be had of any choice of series.
+
+    Args:
+        flags: Of each series, numbers of the flagged rows, probation left out.
+        windows: Of each series, in order and apart, only those that can be found: first row, and row behind the last.
+        rows: Of each series.
+        profile: A name of ``PROFILES``, or one's own.
+
+    Returns:
+        Gains, float64 ``(series,)``: 100 for each window whose first row is flagged; below zero where false alarms cost
+        more than was found.
+
+    Raises:
+        InputError: Windows overlap or lie outside.
+
+    Example:
+        >>> gains = nab_sums([np.array([300, 700])], [[(290, 340)]], [1_000], "standard")
+        >>> round(float(gains[0]), 2)
+        93.36
+    """
+    costs = PROFILES[profile] if isinstance(profile, str) else profile
+    gains = np.zeros(len(flags))
+    for number, (row, spans, count) in enumerate(zip(flags, windows, rows, strict=True)):
+        worth, window = _worth(row, check_spans(spans, count, number), costs)
+        met = np.unique(window[window >= 0])
+        best = sum(worth[window == one].max() for one in met)
+        gains[number] = best + len(met) * costs.miss + worth[window < 0].sum()
+    return 100.0 * gains / (costs.hit + costs.miss)
+
+
 @dataclass(frozen=True, eq=False)
 class _Rows:
     """All rows that count: what they score, what a flag there is worth, in which window they lie (-1: none)."""
@@ -162,7 +197,7 @@ def _rows(scores: Sequence[Floats], windows: Sequence[Spans], costs: Profile) ->
     count = 0
     for number, (own, spans) in enumerate(zip(scores, windows, strict=True)):
         values = np.asarray(own, np.float64)
-        worth, window = _worth(len(values), check_spans(spans, len(values), number), costs)
+        worth, window = _worth(np.arange(len(values)), check_spans(spans, len(values), number), costs)
         window = np.where(window >= 0, window + count, -1)
         seen = np.arange(len(values)) >= probation_rows(len(values))
         seen &= ~np.isnan(values)
@@ -174,19 +209,23 @@ def _rows(scores: Sequence[Floats], windows: Sequence[Spans], costs: Profile) ->
     return _Rows(*parts, count=count)
 
 
-def _worth(rows: int, spans: NDArray[np.int64], costs: Profile) -> tuple[Floats, NDArray[np.int64]]:
-    """Return what a flag on each row is worth, and the number of its window."""
-    worth, window = np.full(rows, -costs.false_alarm), np.full(rows, -1)
-    for number, (first, stop) in enumerate(spans):
-        width, row = stop - first, np.arange(rows)
-        worth[first:stop] = costs.hit * _sigmoid((row[first:stop] - stop) / width) / _sigmoid(np.array(-1.0))
-        window[first:stop] = number
-        if width > 1:
-            behind = (row[stop:] - stop + 1) / (width - 1)
-            worth[stop:] = costs.false_alarm * np.where(behind > FAR, -1.0, _sigmoid(behind))
-        else:
-            worth[stop:] = -costs.false_alarm
-    return worth, window
+def _worth(
+    row: NDArray[np.int64], spans: NDArray[np.int64], costs: Profile
+) -> tuple[Floats, NDArray[np.int64]]:
+    """Return what a flag on each of these rows is worth, and the number of the window it lies in, -1 for none."""
+    if not len(spans):
+        return np.full(len(row), -costs.false_alarm), np.full(len(row), -1)
+    # The last window that begins at or before each row; -1 ahead of the first.
+    last = np.searchsorted(spans[:, 0], row, side="right") - 1
+    first, stop = spans[np.maximum(last, 0)].T
+    width = stop - first
+    inside = (last >= 0) & (row < stop)
+    hit = costs.hit * _sigmoid(np.minimum(row - stop, 0) / width) / _sigmoid(np.array(-1.0))
+    # A window of one row has no width to measure distances in.
+    behind = np.where(width > 1, (row - stop + 1) / np.maximum(width - 1, 1), np.inf)
+    near = (last >= 0) & (behind <= FAR)
+    false = costs.false_alarm * np.where(near, _sigmoid(np.minimum(behind, FAR)), -1.0)
+    return np.where(inside, hit, false), np.where(inside, last, -1)
 
 
 def _sigmoid(place: Floats) -> Floats:

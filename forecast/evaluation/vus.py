@@ -70,7 +70,10 @@ def vus_scores(scores: Sequence[Floats], events: Sequence[Spans], *, buffer: int
         values = np.nan_to_num(np.asarray(own, np.float64), nan=-np.inf)
         spans = check_spans(labelled, len(values), number)
         if len(spans):
-            areas.append(np.mean([_areas(values, spans, width) for width in range(buffer + 1)], axis=0))
+            order = np.argsort(-values, kind="stable")
+            areas.append(
+                np.mean([_areas(values, order, spans, width) for width in range(buffer + 1)], axis=0)
+            )
     if not areas:
         raise InputError("There is no labelled event: nothing can be ranked above the rest.")
     roc, pr = np.mean(areas, axis=0)
@@ -91,11 +94,12 @@ def soft_labels(rows: int, spans: NDArray[np.int64], buffer: int) -> Floats:
     return np.minimum(labels, 1.0)
 
 
-def _areas(scores: Floats, spans: NDArray[np.int64], buffer: int) -> tuple[float, float]:
+def _areas(
+    scores: Floats, order: NDArray[np.int64], spans: NDArray[np.int64], buffer: int
+) -> tuple[float, float]:
     """Return the areas under the ROC and the precision-recall curve for one buffer."""
     rows = len(scores)
     labels = soft_labels(rows, spans, buffer)
-    order = np.argsort(-scores, kind="stable")
     ordered = scores[order]
     # All rows of a score are flagged together.
     flagged = np.append(np.flatnonzero(ordered[:-1] != ordered[1:]), rows - 1) + 1

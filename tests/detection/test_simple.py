@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
-from forecast.detection.simple import SIMPLE, Simple
+from forecast.detection.moments import rolling_moments
+from forecast.detection.simple import SIMPLE, Simple, outside
 
 RNG = np.random.default_rng(0)
 VALUES = RNG.normal(size=(300, 2)).cumsum(axis=0)
@@ -92,3 +96,40 @@ def test_constant_series_score_nothing_unusual(name):
     found, _ = scored(Simple(name, 7), np.full((80, 1), 3.0))
     for j, stream in enumerate(found.streams):
         assert len(np.unique(found.values[7:, j][~np.isnan(found.values[7:, j])])) == 1, stream
+
+
+@pytest.mark.parametrize("window", [1, 2, 7, 50, 400])
+def test_moments_are_those_of_each_window_alone_and_equal_in_parts(window):
+    mean, deviation = rolling_moments(VALUES, 0, 0, window)
+    for row in range(1, len(VALUES)):
+        own = VALUES[max(row - window, 0) : row]
+        for j in range(2):
+            seen = own[~np.isnan(own[:, j]), j]
+            if not len(seen):
+                assert np.isnan([mean[row, j], deviation[row, j]]).all()
+                continue
+            assert mean[row, j] == pytest.approx(seen.mean(), rel=1e-12, abs=1e-14)
+            assert deviation[row, j] == pytest.approx(seen.std(), rel=1e-9, abs=1e-14)
+    for row in (1, 6, 7, 8, 49, 51, 299):
+        lead = min(row, window)
+        again = rolling_moments(VALUES[row - lead :], lead, row, window)
+        np.testing.assert_array_equal(again[0], mean[row:])
+        np.testing.assert_array_equal(again[1], deviation[row:])
+
+
+def test_moments_keep_their_digits_far_from_zero():
+    """Deviations of a thousandth around a million, against exact fractions."""
+    values = 1e6 + 1e-3 * RNG.normal(size=(500, 1))
+    mean, deviation = rolling_moments(values, 0, 0, 200)
+    own = [Fraction(float(value)) for value in values[250:450, 0]]
+    middle = sum(own) / len(own)
+    spread = math.sqrt(sum((value - middle) ** 2 for value in own) / len(own))
+    assert abs(Fraction(float(mean[450, 0])) - middle) < 1e-9
+    # Running sums of squares would have no digit left.
+    assert deviation[450, 0] == pytest.approx(spread, rel=1e-7)
+
+
+def test_the_check_beside_every_detector_takes_the_channel_that_is_farthest_outside():
+    steady = np.tile([[0.0, 5.0], [10.0, 6.0]], (20, 1))
+    values = np.concatenate([steady, [[11.0, 5.0], [5.0, 8.0], [np.nan, np.nan], [np.nan, 5.5]]])
+    np.testing.assert_allclose(outside(values)[-4:], [0.1, 2.0, np.nan, 0.0])

@@ -1,0 +1,94 @@
+"""Covariates of a detector: what is known ahead or up to now makes errors small, is asked for by name, and is kept."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import forecast
+from forecast.errors import InputError
+
+NETWORK = {"model": "rnn", "units": 8, "steps": 150, "horizons": (1,), "context": 8, "season": 1}
+ROLES = {"plan": "known_future", "valve": "past_only"}
+
+
+def plant(rows: int = 500) -> pd.DataFrame:
+    """A load that follows today's plan, or the valve as it stood one row before; both jump at random."""
+    rng = np.random.default_rng(0)
+    plan, valve = rng.integers(0, 2, rows), rng.integers(0, 2, rows)
+    noise = 0.1 * rng.normal(size=(2, rows))
+    return pd.DataFrame(
+        {
+            "hour": pd.date_range("2024-01-01", periods=rows, freq="h"),
+            "by_plan": 3.0 * plan + noise[0],
+            "by_valve": 3.0 * np.append(0, valve[:-1]) + noise[1],
+            "plan": plan.astype(float),
+            "valve": valve.astype(float),
+        }
+    )
+
+
+def fitted(column: str | None, target: str, method: str = "forecast") -> forecast.Detector:
+    roles = {"known_future": ("none",), "past_only": ("none",), "static": ("none",)}
+    roles |= {} if column is None else {ROLES[column]: (column,)}
+    return forecast.Detector(method, time="hour", target=target, **roles, **NETWORK).fit(plant()[:350])
+
+
+def errors(detector: forecast.Detector, table: pd.DataFrame) -> np.ndarray:
+    """Absolute error of each row's forecast, from the row before."""
+    panel = detector.fitted_.contract.read(table)
+    scores = detector.fitted_.errors.scores(panel, np.zeros(1, np.int64))[0]
+    assert [(s.kind, s.rows) for s in scores.streams] == [("forecast", 1)]
+    return np.abs(scores.actual - scores.expected)[:, 0]
+
+
+def error(detector: forecast.Detector) -> float:
+    """Mean of them behind the rows that were learned from."""
+    return float(np.nanmean(errors(detector, plant())[350:]))
+
+
+@pytest.fixture(scope="module", params=["plan", "valve"])
+def both(request):
+    """A detector that has the column that drives its target, and the name of the column."""
+    return fitted(request.param, f"by_{request.param}"), request.param
+
+
+@pytest.mark.slow
+def test_the_column_that_drives_the_series_makes_its_errors_small(both):
+    detector, column = both
+    without = error(fitted(None, f"by_{column}"))
+    # A coin: half of a jump of three is all that can be known without.
+    assert without > 1.2
+    assert error(detector) < without / 2
+
+
+@pytest.mark.parametrize("column", ROLES)
+def test_a_missing_column_is_refused_by_name(column):
+    detector = fitted(column, f"by_{column}", "novelty")
+    for look in (detector.detect, detector.score, detector.update):
+        with pytest.raises(InputError, match=f"'{column}'"):
+            look(plant().drop(columns=column))
+
+
+@pytest.mark.parametrize("column", ROLES)
+@pytest.mark.parametrize("method", ["novelty", pytest.param("forecast", marks=pytest.mark.slow)])
+def test_columns_are_kept_in_the_file_and_none_looks_ahead(column, method, tmp_path):
+    detector = fitted(column, f"by_{column}", method)
+    detector.save(tmp_path / "watch.forecast")
+    again = forecast.load(tmp_path / "watch.forecast")
+    assert getattr(again.fitted_.contract.columns, ROLES[column]) == (column,)
+    pd.testing.assert_frame_equal(again.score(plant()), detector.score(plant()), check_exact=True)
+    with pytest.raises(InputError, match=f"'{column}'"):
+        again.score(plant().drop(columns=column))
+    forecast.assert_online(again, plant())
+
+
+@pytest.mark.slow
+def test_an_unusual_row_is_told_from_a_planned_one(both):
+    """The load jumps though what drives it did not: no error is as large, while usual jumps make none."""
+    detector, column = both
+    table = plant()
+    idle = int(np.flatnonzero((table["plan"] == 0) & (table["valve"].shift() == 0) & (table.index > 400))[0])
+    table.loc[idle, f"by_{column}"] += 3.0
+    assert int(np.nanargmax(errors(detector, table)[350:])) == idle - 350
