@@ -76,9 +76,9 @@ def development_series(seed: int = 0) -> list[Labelled]:
 
 
 def _size(values: np.ndarray, begin: int, rows: int, rng: np.random.Generator) -> float:
-    """Draw how far an event moves values: 2 to 6 of the spread that a day of rows before it has."""
+    """Draw how far an event moves values: 3 to 10 of the spread that a day of rows before it has."""
     spread = np.std(values[max(begin - 200, 0) : begin])
-    return float(rng.choice([-1, 1]) * rng.uniform(2, 6) * max(spread, 1e-6 * abs(values).max()))
+    return float(rng.choice([-1, 1]) * rng.uniform(3, 10) * max(spread, 1e-6 * abs(values).max()))
 
 
 def _spike(values: np.ndarray, begin: int, rows: int, rng: np.random.Generator) -> np.ndarray:
@@ -141,22 +141,94 @@ def _ett() -> list[tuple[str, pd.DatetimeIndex, np.ndarray]]:
 
 
 def _made(rng: np.random.Generator) -> list[tuple[str, pd.DatetimeIndex, np.ndarray]]:
-    """Loads of machines, counts of messages, temperatures: 4,000 rows of five minutes each."""
+    """Machines, counts, temperatures, prices, traffic: 4,000 rows of five minutes each.
+
+    Half of them burst of their own accord, as counts, prices and loads do: such a burst is no event.
+    """
     t, found = np.arange(4_000), []
-    for number in range(8):
-        kind = ("load", "count", "steps", "walk")[number % 4]
+    for number in range(20):
+        kind = list(MADE)[number % len(MADE)]
         day = np.sin(2 * np.pi * t / 288 + rng.uniform(0, 6))
         drift = lfilter([1.0], [1.0, -0.95], rng.normal(size=len(t)))
-        if kind == "load":
-            values = np.clip(30 + 15 * day + 2 * drift + rng.standard_t(3, size=len(t)), 0, 100)
-        elif kind == "count":
-            values = rng.poisson(np.exp(2 + day + 0.05 * drift)).astype(float)
-        elif kind == "steps":
-            values = np.repeat(rng.choice([20.0, 45.0, 60.0], size=40), 100) + rng.normal(size=len(t))
-        else:
-            values = 50 + 0.05 * np.cumsum(rng.normal(size=len(t))) + 0.3 * rng.normal(size=len(t))
-        found.append((f"{kind} {number}", _times(len(t), "5min"), values))
+        found.append((f"{kind} {number}", _times(len(t), "5min"), MADE[kind](t, day, drift, rng)))
     return found
+
+
+def _bursts(rows: int, rng: np.random.Generator, every: float, size: float) -> np.ndarray:
+    """Bursts that come at random, have lognormal sizes, and fade within a few rows."""
+    begins = rng.random(rows) < 1 / every
+    return lfilter([1.0], [1.0, -rng.uniform(0.3, 0.9)], begins * size * rng.lognormal(0, 0.8, rows))
+
+
+def _load(t: np.ndarray, day: np.ndarray, drift: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return np.clip(30 + 15 * day + 2 * drift + rng.standard_t(3, size=len(t)), 0, 100)
+
+
+def _count(t: np.ndarray, day: np.ndarray, drift: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return rng.poisson(np.exp(2 + day + 0.05 * drift)).astype(float)
+
+
+def _steps(t: np.ndarray, day: np.ndarray, drift: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return np.repeat(rng.choice([20.0, 45.0, 60.0], size=40), 100) + rng.normal(size=len(t))
+
+
+def _walk(t: np.ndarray, day: np.ndarray, drift: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return 50 + 0.05 * np.cumsum(rng.normal(size=len(t))) + 0.3 * rng.normal(size=len(t))
+
+
+def _messages(t: np.ndarray, day: np.ndarray, drift: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Overdispersed counts of which one draws the next."""
+    rate = np.exp(2.5 + 0.6 * day + 0.05 * drift) + _bursts(len(t), rng, 120, 25)
+    return rng.poisson(rate * rng.gamma(4, 1 / 4, len(t))).astype(float)
+
+
+def _jobs(t: np.ndarray, day: np.ndarray, drift: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """An idle machine with jobs at nearly regular times, of a few rows each, and others at any time."""
+    every, long = int(rng.integers(30, 300)), int(rng.integers(1, 6))
+    regular = ((t + rng.integers(0, 3, len(t))) % every) < long
+    return (
+        2
+        + 0.1 * rng.lognormal(0, 1, len(t))
+        + 20 * regular * rng.gamma(9, 1 / 9, len(t))
+        + _bursts(len(t), rng, 400, 6)
+    )
+
+
+def _prices(t: np.ndarray, day: np.ndarray, drift: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return np.exp(0.2 * day + 0.1 * drift + 0.3 * rng.standard_t(4, len(t)).clip(-6, 6)) + _bursts(
+        len(t), rng, 250, 2
+    )
+
+
+def _speed(t: np.ndarray, day: np.ndarray, drift: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Free flow up to a limit, with a jam of another depth every day."""
+    depth = np.repeat(rng.gamma(4, 6, len(t) // 250 + 1), 250)[: len(t)]
+    return np.minimum(68 - depth * np.maximum(day - 0.5, 0) * 2 + drift, 70) + 2 * rng.normal(size=len(t))
+
+
+def _latency(t: np.ndarray, day: np.ndarray, drift: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    base = np.repeat(rng.choice([40.0, 44.0, 50.0], size=8), 500)
+    return base + rng.gamma(2, 1.5, len(t)) + _bursts(len(t), rng, 150, 12)
+
+
+def _bytes(t: np.ndarray, day: np.ndarray, drift: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Nearly nothing, and now and then very much."""
+    return 1e5 * rng.lognormal(0, 0.3, len(t)) * np.exp(0.3 * day) + _bursts(len(t), rng, 80, 2e6)
+
+
+MADE = {
+    "load": _load,
+    "messages": _messages,
+    "count": _count,
+    "jobs": _jobs,
+    "steps": _steps,
+    "prices": _prices,
+    "walk": _walk,
+    "speed": _speed,
+    "latency": _latency,
+    "bytes": _bytes,
+}
+"""Series that are generated, by name: values from row numbers, a daily wave, a slow drift and a source of chance."""
 
 
 def _times(rows: int, step: str) -> pd.DatetimeIndex:

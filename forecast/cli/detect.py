@@ -55,10 +55,14 @@ detector_options = section(
     ),
     option(
         "--engine",
-        type=word("hybrid", "conformal", "gpd", "aci", "gaussian", "quantile", "dynamic", "likelihood"),
-        default="hybrid",
+        type=word(
+            *("gpd", "conformal", "censored", "hybrid", "aci"),
+            *("gaussian", "quantile", "dynamic", "likelihood"),
+        ),
+        default="gpd",
         metavar="NAME",
-        help="P-values: hybrid, conformal, gpd, aci; for comparison gaussian, quantile, dynamic, likelihood.",
+        help="P-values of errors: gpd, conformal; censored or hybrid if the history may be spoilt; aci; for "
+        "comparison gaussian, quantile, dynamic, likelihood.",
     ),
     option(
         "--train", type=share(), default=0.5, metavar="SHARE", help="First part of the rows, to learn from."

@@ -35,23 +35,31 @@ class LocalWindows:
         rows: Of a window. Before the first row of a series there is nothing: missing.
         reach: Rows up to its end that a window is scaled by.
         beyond: Rows on each side that are given with it.
+        least: Share of the whole range of these rows that a spread is at least: where nearly nothing happens, what
+            does happen now and then is what it is measured by.
     """
 
     panel: Panel
     rows: int
     reach: int
     beyond: int = 0
+    least: float = 0.0
 
     @cached_property
-    def _quantiles(self) -> tuple[Floats, Floats, Floats]:
-        """Low, middle and high of the last rows up to each, NaN before the first known one."""
+    def _quantiles(self) -> tuple[Floats, Floats, Floats, Floats]:
+        """Low, middle, high and spread of the last rows up to each, NaN before the first known one."""
         panel, found = self.panel, []
         for i in range(len(panel)):
             values = pd.DataFrame(panel.targets[panel.offsets[i] : panel.offsets[i + 1]])
             rolling = values.rolling(self.reach, min_periods=1)
-            found.append([rolling.quantile(q).to_numpy() for q in (_LOW, 0.5, _HIGH)])
-        low, middle, high = (np.concatenate([part[k] for part in found]) for k in range(3))
-        return low, middle, high
+            part = [rolling.quantile(q).to_numpy() for q in (_LOW, 0.5, _HIGH)]
+            with np.errstate(over="ignore"):
+                spread = (part[2] - part[0]) / _DEVIATIONS
+                if self.least:
+                    spread = np.fmax(spread, self.least * (rolling.max() - rolling.min()).to_numpy())
+            found.append([*part, spread])
+        low, middle, high, spread = (np.concatenate([part[k] for part in found]) for k in range(4))
+        return low, middle, high, spread
 
     @cached_property
     def centre(self) -> Floats:
@@ -61,17 +69,15 @@ class LocalWindows:
     @cached_property
     def constant(self) -> NDArray[np.bool_]:
         """Whether the context of the window that ends at each row is constant, or no row in reach is known."""
-        low, _, high = self._quantiles
+        low, _, high, spread = self._quantiles
         with np.errstate(over="ignore"):
-            return ~(high - low > _ROUNDING * np.maximum(np.abs(low), np.abs(high)))
+            return ~(spread * _DEVIATIONS > _ROUNDING * np.maximum(np.abs(low), np.abs(high)))
 
     @cached_property
     def unit(self) -> Floats:
         """Spread of the window that ends at each row; of a constant context, what rounding leaves of its size."""
-        low, _, high = self._quantiles
         least = _ROUNDING * np.where(self.centre == 0, 1.0, np.abs(self.centre))
-        with np.errstate(over="ignore", invalid="ignore"):
-            return np.where(self.constant, least, (high - low) / _DEVIATIONS)
+        return np.where(self.constant, least, self._quantiles[3])
 
     @cached_property
     def known(self) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import beta
 
+from forecast.detection.evidence import held
 from forecast.detection.tables import Found
 from forecast.errors import InputError
 
@@ -16,12 +17,15 @@ _REACH = 3
 LEVELS = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001)
 
 
-def calibration_table(found: Sequence[Found], rate: float, *, confidence: float = 0.9) -> pd.DataFrame:
-    """Count the rows whose p-value is at most each rate.
+def calibration_table(
+    found: Sequence[Found], rate: float, *, hold: int = 0, confidence: float = 0.9
+) -> pd.DataFrame:
+    """Count the alarms there would be at each rate.
 
     Args:
         found: From a detector.
         rate: The one it was asked for, which stands among the others.
+        hold: Rows for which an alarm keeps back those that do not exceed it by a decade.
         confidence: Of the binomial intervals (Clopper and Pearson), as if rows were independent.
 
     Returns:
@@ -32,17 +36,21 @@ def calibration_table(found: Sequence[Found], rate: float, *, confidence: float 
     Raises:
         InputError: There are no rows.
     """
-    p = np.concatenate([one.evidence.p for one in found]) if found else np.empty(0)
-    p = p[~np.isnan(p)]
-    if not len(p):
+    rows = sum(int((~np.isnan(one.evidence.p)).sum()) for one in found)
+    if not rows:
         raise InputError("There are no rows to count alarms in.")
-    shown = (level for level in LEVELS if level <= _REACH * rate and level * len(p) >= 1)
+    shown = (level for level in LEVELS if level <= _REACH * rate and level * rows >= 1)
     rates = np.array(sorted({rate, *shown}, reverse=True))
-    alarms = (p[None, :] <= rates[:, None]).sum(axis=1)
+    alarms = np.array([sum(_alarms(one, level, hold) for one in found) for level in rates])
     tail = (1 - confidence) / 2
     # With no alarm the lower end is 0, with nothing but alarms the upper one is 1; the formula gives NaN there.
-    low = np.nan_to_num(beta.ppf(tail, alarms, len(p) - alarms + 1))
-    high = np.nan_to_num(beta.ppf(1 - tail, alarms + 1, len(p) - alarms), nan=1.0)
-    table = {"rate": rates, "rows": len(p), "asked": rates * len(p), "alarms": alarms}
-    realised = alarms / len(p)
+    low = np.nan_to_num(beta.ppf(tail, alarms, rows - alarms + 1))
+    high = np.nan_to_num(beta.ppf(1 - tail, alarms + 1, rows - alarms), nan=1.0)
+    table = {"rate": rates, "rows": rows, "asked": rates * rows, "alarms": alarms}
+    realised = alarms / rows
     return pd.DataFrame(table | {"realised": realised, "low": low, "high": high, "ratio": realised / rates})
+
+
+def _alarms(found: Found, rate: float, hold: int) -> int:
+    rare = np.nan_to_num(found.evidence.p, nan=1.0) <= rate
+    return int(np.count_nonzero(held(found.evidence.total, rare, hold)))

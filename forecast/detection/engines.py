@@ -5,9 +5,11 @@ does not depend on how rows are handed over, nor on any row behind it.
 
     conformal   rank among the past scores. Under exchangeability P(p <= a) <= a, whatever the distribution; never
                 below 1 / (scores + 1)
-    gpd         a generalised Pareto tail beyond the 80 % point, in whose fit the largest scores only count
-    hybrid      the rank, or three times what the tail says, whichever is smaller: the rank decides wherever the past
-                is clean; where it is not, or too short, scores far beyond its bulk stand out all the same
+    gpd         a generalised Pareto tail beyond the 95 % point: it goes beyond one in the scores seen
+    censored    such a tail beyond the 80 % point, in whose fit the largest scores only count: a history of which two
+                in a hundred are wrong keeps its tail. Where bursts are usual it calls them unusual
+    hybrid      the rank, or three times what the censored tail says, whichever is smaller: the rank decides wherever
+                the past is clean; where it is not, or too short, scores far beyond its bulk stand out all the same
     aci         the rank, its level moved after every row so that the share of alarms comes out at ``rate``
     gaussian, quantile, dynamic, likelihood     for comparison: what tools commonly use
 
@@ -15,7 +17,7 @@ Source: Vovk, Gammerman, Shafer (2005), "Algorithmic learning in a random world"
 "Anomaly detection in streams with extreme value theory", KDD (gpd); Gibbs and Candès (2021), "Adaptive conformal
 inference under distribution shift", NeurIPS (aci); Hundman et al. (2018), "Detecting spacecraft anomalies using LSTMs
 and nonparametric dynamic thresholding", KDD (dynamic); Lavin and Ahmad (2015), arXiv 1510.03336 (likelihood).
-Differs: The tail's largest scores are censored. aci moves the logarithm of the level, which therefore stays above 0.
+Differs: aci moves the logarithm of the level, which therefore stays above 0.
 dynamic looks at the window behind each row, not around it, and prunes nothing.
 """
 
@@ -23,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,8 +46,11 @@ _REFIT = 64
 _FEWEST = 30
 _SHORT = 10
 _ACI_STEP = 0.1
-# How far the tail is trusted: it is known roughly, and must not double the alarms where ranks suffice.
+# How far the censored tail is trusted beside ranks: it is known roughly, and must not double the alarms where these
+# suffice.
 _TRUST = 3.0
+# A tail is fitted to at least so many scores.
+_FEWEST_BEYOND = 12
 _NO_SCORES = np.empty(0)
 
 
@@ -117,12 +123,12 @@ class Engine:
         if not len(scores):
             return np.inf
         ranked = float(np.quantile(scores, 1 - max(rate, 1 / (len(scores) + 1)), method="higher"))
-        trust = {"gpd": 1.0, "hybrid": _TRUST}.get(self.name)
-        tail = None if trust is None else fit_tail(scores)
-        if tail is None or trust is None:
+        tail = _tail(scores, censored=self.name != "gpd") if self.name in TAILED else None
+        if tail is None:
             return ranked
+        trust = _TRUST if self.name == "hybrid" else 1.0
         tailed = tail.quantile(min(rate / trust, tail.share))
-        return tailed if self.name == "gpd" else min(ranked, tailed)
+        return min(ranked, tailed) if self.name == "hybrid" else tailed
 
 
 def _conformal(engine: Engine, past: Past, scores: Floats) -> tuple[Floats, Floats]:
@@ -130,16 +136,16 @@ def _conformal(engine: Engine, past: Past, scores: Floats) -> tuple[Floats, Floa
     return (larger + 1) / (seen + 1), past.numbers
 
 
-def _gpd(engine: Engine, past: Past, scores: Floats) -> tuple[Floats, Floats]:
+def _gpd(engine: Engine, past: Past, scores: Floats, *, censored: bool = False) -> tuple[Floats, Floats]:
     """Below the start of the tail the rank, beyond it the tail; before there are enough scores the rank."""
     ranks, _ = _conformal(engine, past, scores)
-    tails, numbers = _refitted(engine, past, scores, _tail_numbers, _beyond)
+    tails, numbers = _refitted(engine, past, scores, partial(_tail_numbers, censored=censored), _beyond)
     return np.where(np.isnan(tails), ranks, tails), numbers
 
 
 def _hybrid(engine: Engine, past: Past, scores: Floats) -> tuple[Floats, Floats]:
     ranks, _ = _conformal(engine, past, scores)
-    tails, numbers = _refitted(engine, past, scores, _tail_numbers, _beyond)
+    tails, numbers = _refitted(engine, past, scores, partial(_tail_numbers, censored=True), _beyond)
     return np.fmin(ranks, _TRUST * tails), numbers
 
 
@@ -182,6 +188,7 @@ def _likelihood(engine: Engine, past: Past, scores: Floats) -> tuple[Floats, Flo
 ENGINES: dict[str, Callable[[Engine, Past, Floats], tuple[Floats, Floats]]] = {
     "conformal": _conformal,
     "gpd": _gpd,
+    "censored": partial(_gpd, censored=True),
     "hybrid": _hybrid,
     "aci": _aci,
     "gaussian": _gaussian,
@@ -190,6 +197,9 @@ ENGINES: dict[str, Callable[[Engine, Past, Floats], tuple[Floats, Floats]]] = {
     "likelihood": _likelihood,
 }
 """P-values of new scores and what is remembered, by name."""
+
+TAILED = ("gpd", "censored", "hybrid")
+"""Engines whose p-values mean something below one in the scores seen."""
 
 
 def _refitted(
@@ -228,8 +238,16 @@ def _or_one(found: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
     return np.where(np.isnan(values), 1.0, values), numbers
 
 
-def _tail_numbers(scores: Floats) -> Floats:
-    tail = fit_tail(scores)
+def _tail(scores: Floats, *, censored: bool) -> Tail | None:
+    """Fit the censored tail, or the plain one that begins lower as long as there are few scores."""
+    if censored:
+        return fit_tail(scores, start=0.8, censor=0.97, prior=0.15)
+    start = min(0.95, 1 - _FEWEST_BEYOND / max(len(scores), _FEWEST))
+    return fit_tail(scores, start=start, censor=None, prior=None)
+
+
+def _tail_numbers(scores: Floats, *, censored: bool) -> Floats:
+    tail = _tail(scores, censored=censored)
     return np.full(4, np.nan) if tail is None else np.array([tail.start, tail.share, tail.shape, tail.scale])
 
 

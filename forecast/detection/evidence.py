@@ -1,9 +1,9 @@
-"""From scores to evidence: decades of improbability, summed over channels and horizons, and how rare the sum is.
+"""From scores to evidence, and from evidence to alarms.
 
 Each stream's p-value beyond a floor counts in decades, max(-log10 p - floor, 0), and the sum over streams is the
-evidence of a row: the parts add up to it, so they say what carried an alarm. Streams depend on each other, so the sum
-is no p-value; it becomes one by its rank among the evidence of earlier rows. Only a row above all of the last ``hold``
-rows can alarm, and only such rows are ranked: a rate asked for is then a rate of alarms, not of alarmed rows.
+evidence of a row: the parts add up to it, so they say what carried an alarm. How rare such a sum is says ``Rarity``. An
+alarm is raised where it is as rare as was asked for, unless one was raised in the last ``hold`` rows whose evidence it
+does not exceed by a decade: a rate asked for is one of alarms, not of alarmed rows.
 """
 
 from __future__ import annotations
@@ -13,18 +13,20 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.detection.engines import Engine, Past
-from forecast.detection.ranks import rolling_counts
+from forecast.detection.engines import TAILED, Engine, Past
+from forecast.detection.rarity import Rarity
+from forecast.detection.simple import RANGE_MARGIN
 from forecast.detection.streams import Scores, Stream
 
 Floats = NDArray[np.float64]
 
-TAILED = ("gpd", "hybrid")
-"""Engines whose p-values mean something below one in the scores seen."""
-
 LEVELS = ("above", "below", "range", "gap")
 """Kinds of streams that are no errors of an expectation."""
 
+OUTSIDE = 3.0
+"""Decades that a value counts which is outside of everything seen before, beside its rank."""
+
+_MORE = 1.0
 _BLOCK = 64
 _NO_ROWS = np.empty(0)
 
@@ -35,15 +37,13 @@ class Memory:
 
     Args:
         pasts: Of each stream.
-        recent: Evidence of the newest rows, as many as alarms are held back for.
-        peaks: Of the rows that could have alarmed, 0 for the others, at most a window.
+        raised: Evidence of the newest rows where an alarm was raised, else 0; as many rows as alarms are held back for.
         rows: Rows seen.
         limits: Of each stream, as of the newest row.
     """
 
     pasts: tuple[Past, ...] = ()
-    recent: Floats = field(default_factory=lambda: _NO_ROWS)
-    peaks: Floats = field(default_factory=lambda: _NO_ROWS)
+    raised: Floats = field(default_factory=lambda: _NO_ROWS)
     rows: int = 0
     limits: Floats = field(default_factory=lambda: _NO_ROWS)
 
@@ -56,74 +56,89 @@ class Evidence:
         scores: What it was made from.
         parts: Decades of each stream, float64 ``(rows, streams)``, NaN at rows without any score.
         total: Their sum, ``(rows,)``.
-        p: How rare such a sum is, ``(rows,)``; 1 for rows that cannot alarm; NaN at rows without any score.
         limits: Score that would be as rare as the rate asks for, by the scores before; axes as ``parts``.
+        p: How rare such a sum is, ``(rows,)``; NaN at rows without any score, and everywhere before it was judged.
+        alarms: Whether an alarm is raised, bool ``(rows,)``.
     """
 
     scores: Scores
     parts: Floats
     total: Floats
-    p: Floats
     limits: Floats
+    p: Floats
+    alarms: NDArray[np.bool_]
 
     @property
     def streams(self) -> tuple[Stream, ...]:
         """Names of the streams."""
         return self.scores.streams
 
-    @property
-    def peaks(self) -> Floats:
-        """Evidence where a row could alarm, else 0."""
-        return np.where(self.p < 1, self.total, 0.0)
-
 
 @dataclass(frozen=True)
 class Chain:
-    """The way from scores to evidence.
+    """The way from scores to evidence and alarms.
 
     Args:
         engine: P-values of each stream.
         rate: Alarms asked for, as a share of rows.
-        hold: Rows for which an alarm keeps back those that do not exceed it.
+        hold: Rows for which an alarm keeps back those that do not exceed it by a decade.
+        rarity: What sums of decades mean, None before it was learned.
     """
 
     engine: Engine
     rate: float
     hold: int = 30
+    rarity: Rarity | None = None
 
     @property
     def floor(self) -> float:
         """Decades that do not count: those of the commonest one in a hundred, or ten times what is asked for."""
         return float(np.clip(-np.log10(self.rate) - 1, 0.5, 2.0))
 
-    def advance(self, memory: Memory, scores: Scores, pool: Floats) -> tuple[Evidence, Memory]:
-        """Weigh new rows of a series.
+    def weigh(self, memory: Memory, scores: Scores) -> tuple[Evidence, Memory]:
+        """Find the evidence of new rows of a series.
 
         Args:
             memory: Of the rows before.
             scores: Of the new rows.
-            pool: Peaks of other series, in ascending order; they count like as many rows as the rate needs to be
-                seen at all, 1 / rate, at most.
         """
         found, pasts = self._p_values(memory, scores)
         known = ~np.all(np.isnan(found), axis=1)
         decades = np.maximum(-np.log10(found) - self._floors(memory, scores), 0.0)
+        outside = np.array([stream.kind == "range" for stream in scores.streams])
+        decades[:, outside] = np.where(
+            scores.values[:, outside] > RANGE_MARGIN, decades[:, outside] + OUTSIDE, 0.0
+        )
         parts = np.where(known[:, None], np.nan_to_num(decades), np.nan)
         total = parts.sum(axis=1)
-        every = np.concatenate([memory.recent, np.nan_to_num(total)])
-        peaks = _records(every, len(total), self.hold)
-        p = np.full(len(total), np.nan)
-        p[known] = self._rarity(memory.peaks, peaks[known], pool)
-        if self.engine.name in TAILED:
-            # Good for any dependence of the streams (Bonferroni).
-            least = np.fmin.reduce(np.where(known[:, None], found, 1.0), axis=1, initial=1.0) * found.shape[1]
-            p = np.where(peaks > 0, np.minimum(p, least), p)
         limits = self._limits(memory, scores)
-        evidence = Evidence(scores, parts, total, p, limits)
-        kept = np.concatenate([memory.peaks, peaks[known]])[-self.engine.window :]
-        recent = every[-self.hold :] if self.hold else _NO_ROWS
+        nothing = np.zeros(len(total), bool)
+        evidence = Evidence(scores, parts, total, limits, np.full(len(total), np.nan), nothing)
         newest = limits[-1] if len(limits) else memory.limits
-        return evidence, Memory(pasts, recent, kept, memory.rows + len(total), newest)
+        return evidence, replace(memory, pasts=pasts, rows=memory.rows + len(total), limits=newest)
+
+    def peaks(self, evidence: Evidence) -> Floats:
+        """Return the evidence of rows of a series from its first where it exceeds the ``hold`` rows before, else 0."""
+        total = np.nan_to_num(evidence.total)
+        if not self.hold or not len(total):
+            return total
+        padded = np.concatenate([np.zeros(self.hold), total])
+        before = np.lib.stride_tricks.sliding_window_view(padded, self.hold)[: len(total)].max(axis=1)
+        return np.where(total > before, total, 0.0)
+
+    def judge(self, memory: Memory, evidence: Evidence) -> tuple[Evidence, Memory]:
+        """Say how rare the evidence of new rows is and where alarms are raised.
+
+        Args:
+            memory: Of the rows before; of it, only what was raised is looked at.
+            evidence: Of the new rows.
+        """
+        assert self.rarity is not None
+        p = self.rarity.p(evidence.total)
+        raised = held(evidence.total, p <= self.rate, self.hold, memory.raised)
+        every = np.concatenate([memory.raised, raised])
+        kept = every[-self.hold :] if self.hold else _NO_ROWS
+        return replace(evidence, p=p, alarms=raised > 0), replace(memory, raised=kept)
 
     def _engine(self, stream: Stream) -> Engine:
         """Levels wander: how far they may go is not written in the tail of where they were, so they are ranked."""
@@ -144,14 +159,6 @@ class Chain:
         pasts = memory.pasts or (Past(),) * len(scores.streams)
         before = np.cumsum(~np.isnan(scores.values), axis=0) - 1 + np.array([past.seen for past in pasts])
         return np.minimum(self.floor, np.maximum(np.log10(np.maximum(before, 0) + 1) - 0.5, 0.0))
-
-    def _rarity(self, before: Floats, peaks: Floats, pool: Floats) -> Floats:
-        """Rank each peak among those before it, and among those of other series as far as these may count."""
-        larger, seen = rolling_counts(before, peaks, self.engine.window)
-        weight = min(1.0, 1 / (self.rate * len(pool))) if len(pool) else 0.0
-        others = len(pool) - np.searchsorted(pool, peaks, side="left")
-        p = (1 + larger + weight * others) / (1 + seen + weight * len(pool))
-        return np.where(peaks > 0, p, 1.0)
 
     def _limits(self, memory: Memory, scores: Scores) -> Floats:
         """Score of each stream that is as rare as the rate, infinite before there are any.
@@ -174,11 +181,46 @@ class Chain:
         return limits
 
 
-def _records(every: Floats, rows: int, hold: int) -> Floats:
-    """Keep the evidence of the last rows where it is above all of the ``hold`` rows before, else 0."""
-    if not hold or not rows:
-        return every[len(every) - rows :].copy()
-    padded = np.concatenate([np.zeros(max(hold + rows - len(every), 0)), every])[-(hold + rows) :]
-    before = np.lib.stride_tricks.sliding_window_view(padded, hold)[:rows].max(axis=1)
-    own = padded[hold:]
-    return np.where(own > before, own, 0.0)
+def held(total: Floats, rare: NDArray[np.bool_], hold: int, before: Floats = _NO_ROWS) -> Floats:
+    """Return the evidence of rows that raise an alarm, 0 for the others.
+
+    Args:
+        total: Evidence of rows, ``(rows,)``.
+        rare: Whether it is rare enough.
+        hold: Rows for which an alarm keeps back those that do not exceed it by a decade.
+        before: Return value of the rows before these.
+
+    Example:
+        >>> held(np.array([3.0, 3.5, 4.5, 0.0, 3.0]), np.array([True, True, True, False, True]), hold=2)
+        array([3. , 0. , 4.5, 0. , 0. ])
+    """
+    lead = min(len(before), hold)
+    raised = np.concatenate([before[len(before) - lead :], np.zeros(len(total))])
+    for row in np.flatnonzero(rare):
+        past = raised[max(lead + row - hold, 0) : lead + row]
+        highest = past.max(initial=0.0)
+        if highest == 0 or total[row] > highest + _MORE:
+            raised[lead + row] = total[row]
+    return raised[lead:]
+
+
+def bounds(evidence: Evidence, row: int, stream: int) -> tuple[float, float]:
+    """Return the interval outside of which the stream's evidence is as rare as the rate asked for."""
+    limit, expected = evidence.limits[row, stream], evidence.scores.expected[row, stream]
+    centre, unit = (array[row, stream] for array in evidence.scores.arrays[3:])
+    kind, rows = evidence.streams[stream].kind, evidence.streams[stream].rows
+    if kind in ("above", "below"):
+        other = "below" if kind == "above" else "above"
+        channel = evidence.streams[stream].channel
+        partner = next(
+            j for j, s in enumerate(evidence.streams) if (s.kind, s.rows, s.channel) == (other, rows, channel)
+        )
+        ends = {kind: limit, other: evidence.limits[row, partner]}
+        return -float(ends["below"]), float(ends["above"])
+    if kind in ("range", "likelihood"):
+        return np.nan, np.nan  # their scores have another unit than the values
+    if not np.isnan(centre):
+        with np.errstate(over="ignore", invalid="ignore"):
+            bent = np.arcsinh((expected - centre) / unit)
+            return float(centre + unit * np.sinh(bent - limit)), float(centre + unit * np.sinh(bent + limit))
+    return float(expected - limit), float(expected + limit)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from forecast.detection.evidence import Evidence
+from forecast.detection.evidence import Evidence, bounds
 from forecast.errors import ParameterError
 
 Floats = NDArray[np.float64]
@@ -25,7 +26,6 @@ class Policy:
     """Rules between evidence and alarms.
 
     Args:
-        rate: Alarms asked for, as a share of rows.
         release: An event lasts while the evidence is at least this share of what raised it.
         min_rows: Rows that the evidence must last before an alarm is raised.
         merge: Rows behind an event within which a new alarm belongs to it.
@@ -37,7 +37,6 @@ class Policy:
         ParameterError: A rule makes no sense.
     """
 
-    rate: float
     release: float = 0.5
     min_rows: int = 1
     merge: int = 0
@@ -57,7 +56,7 @@ class Policy:
 
     def may_alarm(self, evidence: Evidence, times: pd.Index) -> NDArray[np.bool_]:
         """Say for every row whether an alarm may be raised there."""
-        rare = np.nan_to_num(evidence.p, nan=1.0) <= self.rate
+        rare = evidence.alarms.copy()
         if self.floor:
             far = np.abs(evidence.scores.actual - evidence.scores.expected)
             held = np.where(evidence.parts > 0, np.isnan(far) | (far >= self.floor), False)
@@ -80,6 +79,11 @@ class Event:
         level: Evidence at the start.
         p: Smallest p-value so far.
         open: Whether it may go on.
+        carrier: Number of the stream with the largest part of the evidence at the peak.
+        actual: Mean of the rows that this stream is about, there; None without one.
+        expected: What was expected of it; None without an expectation.
+        lower: End of the interval outside of which it would be as rare as the rate asked for; None without one.
+        upper: The other end.
     """
 
     start: int
@@ -90,6 +94,11 @@ class Event:
     level: float
     p: float
     open: bool = True
+    carrier: int = 0
+    actual: float | None = None
+    expected: float | None = None
+    lower: float | None = None
+    upper: float | None = None
 
 
 def watch(
@@ -133,10 +142,25 @@ def _moved(policy: Policy, event: Event, at: int, evidence: Evidence, row: int, 
     if not alarm and total < policy.release * event.level:
         over = event.raised < 0 or at - event.end > policy.merge
         return replace(event, open=not over)
-    peak, severity = (at, total) if total > event.severity else (event.peak, event.severity)
+    if total > event.severity:
+        event = replace(event, peak=at, severity=total, **_carried(evidence, row))
     p = min(event.p, float(evidence.p[row]))
     raised = at if event.raised < 0 and at - event.start + 1 >= policy.min_rows else event.raised
-    return replace(event, end=at, peak=peak, severity=severity, p=p, raised=raised)
+    return replace(event, end=at, p=p, raised=raised)
+
+
+def _carried(evidence: Evidence, row: int) -> dict[str, Any]:
+    """Say what carries the evidence of a row."""
+    carrier = int(np.argmax(evidence.parts[row]))
+    lower, upper = bounds(evidence, row, carrier)
+    told = {
+        "actual": evidence.scores.actual[row, carrier],
+        "expected": evidence.scores.expected[row, carrier],
+    }
+    told |= {"lower": lower, "upper": upper}
+    return {"carrier": carrier} | {
+        name: float(value) if np.isfinite(value) else None for name, value in told.items()
+    }
 
 
 def _next(starts: NDArray[np.int64], row: int) -> int:

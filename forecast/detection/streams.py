@@ -48,25 +48,33 @@ class Scores:
         values: Large where unusual, NaN where there is none, float64 ``(rows, streams)``.
         expected: What was expected of the mean of the rows, NaN without an expectation; axes as ``values``.
         actual: Mean of the rows that the score is about; axes as ``values``.
+        centre: Of bent scales, on which a value is the inverse hyperbolic sine of its distance from the centre in
+            units, and a score a distance; NaN where scores are distances of the values themselves; axes as ``values``.
+        unit: Of bent scales.
     """
 
     streams: tuple[Stream, ...]
     values: Floats
     expected: Floats
     actual: Floats
+    centre: Floats | None = None
+    unit: Floats | None = None
+
+    @property
+    def arrays(self) -> tuple[Floats, ...]:
+        """All arrays."""
+        none = np.full(self.values.shape, np.nan)
+        bent = (none if part is None else part for part in (self.centre, self.unit))
+        return (self.values, self.expected, self.actual, *bent)
 
     def beside(self, other: Scores) -> Scores:
         """Return the streams of both."""
-        return Scores(
-            self.streams + other.streams,
-            np.concatenate([self.values, other.values], axis=1),
-            np.concatenate([self.expected, other.expected], axis=1),
-            np.concatenate([self.actual, other.actual], axis=1),
-        )
+        pairs = zip(self.arrays, other.arrays, strict=True)
+        return Scores(self.streams + other.streams, *(np.concatenate(pair, axis=1) for pair in pairs))
 
     def behind(self, rows: int) -> Scores:
         """Return the rows from this one on."""
-        return Scores(self.streams, self.values[rows:], self.expected[rows:], self.actual[rows:])
+        return Scores(self.streams, *(array[rows:] for array in self.arrays))
 
 
 def rolling_mean(values: Floats, rows: int) -> Floats:

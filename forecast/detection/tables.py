@@ -43,12 +43,12 @@ class Found:
 
 
 def score_table(found: Sequence[Found], columns: Columns) -> pd.DataFrame:
-    """Return evidence and p-value of every row: id, time, ``evidence``, ``p_value``."""
+    """Return evidence and p-value of every row: id, time, ``evidence``, ``p_value``, and ``alarm``, 1 where raised."""
     parts = []
     for one in found:
         part: dict[str, Any] = {} if columns.id is None else {columns.id: [one.series] * len(one.times)}
         part[columns.time or "row"] = one.times
-        part |= {"evidence": one.evidence.total, "p_value": one.evidence.p}
+        part |= {"evidence": one.evidence.total, "p_value": one.evidence.p, "alarm": one.evidence.alarms.astype(np.int64)}
         parts.append(pd.DataFrame(part))
     return pd.concat(parts, ignore_index=True)
 
@@ -68,11 +68,7 @@ def event_table(found: Sequence[Found], columns: Columns) -> pd.DataFrame:
 
 def _row(found: Found, event: Event, columns: Columns) -> dict[str, Any]:
     """Describe an event by what carried it: the stream with the largest part of the evidence at its peak."""
-    evidence = found.evidence
-    at = max(event.peak - found.first, 0)
-    carrier = int(np.argmax(evidence.parts[at]))
-    stream = evidence.streams[carrier]
-    lower, upper = bounds(evidence, at, carrier)
+    stream = found.evidence.streams[event.carrier]
     row: dict[str, Any] = {} if columns.id is None else {columns.id: found.series}
     row |= {
         # Rows before the first looked at lie in its past.
@@ -81,22 +77,7 @@ def _row(found: Found, event: Event, columns: Columns) -> dict[str, Any]:
     }
     row |= {"rows": event.end - event.start + 1, "severity": event.severity, "p_value": event.p}
     row |= {"channel": stream.channel, "kind": stream.kind, "horizon": stream.rows}
-    row |= {"actual": evidence.scores.actual[at, carrier], "expected": evidence.scores.expected[at, carrier]}
-    return row | {"lower": lower, "upper": upper, "open": event.open}
-
-
-def bounds(evidence: Evidence, row: int, stream: int) -> tuple[float, float]:
-    """Return the interval outside of which the stream's evidence is as rare as the rate asked for."""
-    limit, expected = evidence.limits[row, stream], evidence.scores.expected[row, stream]
-    kind, rows = evidence.streams[stream].kind, evidence.streams[stream].rows
-    if kind in ("above", "below"):
-        other = "below" if kind == "above" else "above"
-        channel = evidence.streams[stream].channel
-        partner = next(
-            j for j, s in enumerate(evidence.streams) if (s.kind, s.rows, s.channel) == (other, rows, channel)
-        )
-        ends = {kind: limit, other: evidence.limits[row, partner]}
-        return -float(ends["below"]), float(ends["above"])
-    if kind in ("range", "likelihood"):
-        return np.nan, np.nan  # their scores have another unit than the values
-    return float(expected - limit), float(expected + limit)
+    for name in ("actual", "expected", "lower", "upper"):
+        value = getattr(event, name)
+        row[name] = np.nan if value is None else value
+    return row | {"open": event.open}

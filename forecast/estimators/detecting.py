@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from forecast.data.panel import Panel
 from forecast.data.table import Choice
-from forecast.detection.evidence import Chain
+from forecast.detection.evidence import Chain, Evidence
 from forecast.detection.evidence import Memory as ChainMemory
 from forecast.detection.policy import Event, Policy, watch
+from forecast.detection.rarity import learn_rarity
 from forecast.detection.simple import Memory as SimpleMemory
 from forecast.detection.simple import Simple
 from forecast.detection.streams import Scores
@@ -65,7 +66,6 @@ class FittedDetector:
         policy: From evidence to alarms.
         history: The last rows of each series, enough to go on.
         states: Of each series after its last row, by id.
-        pool: Peaks of evidence in the rows that were learned from, ascending; empty for a single series.
         choices: What was chosen while fitting.
     """
 
@@ -76,7 +76,6 @@ class FittedDetector:
     policy: Policy
     history: Panel
     states: dict
-    pool: Floats
     choices: tuple[Choice, ...] = ()
 
     @property
@@ -88,9 +87,16 @@ class FittedDetector:
         """Return the state of a series of which nothing was seen."""
         return State(self.simple.start(len(self.contract.columns.target)))
 
-    def begin(self, panel: Panel) -> tuple[list[Found], list[State]]:
-        """Look at the rows that are learned from, and return the state behind them."""
-        return self._look(panel, np.zeros(len(panel), np.int64), [self.start()] * len(panel))
+    def begin(self, panel: Panel) -> FittedDetector:
+        """Look at the rows that are learned from, learn what evidence means there, and remember them."""
+        states = [self.start()] * len(panel)
+        had = np.zeros(len(panel), np.int64)
+        weighed = self._weigh(panel, had, states)
+        peaks = [self.chain.peaks(evidence) for evidence, _ in weighed]
+        chain = replace(self.chain, rarity=learn_rarity(peaks, self.chain.floor))
+        learned = replace(self, chain=chain, history=panel.tail(self.lookback))
+        _, after = learned._judge(panel, had, states, weighed)
+        return replace(learned, states=dict(zip(panel.ids, after, strict=True)))
 
     def newer(self, given: Panel) -> tuple[list[Found], FittedDetector]:
         """Look at the rows behind the last that was seen, and remember them.
@@ -124,22 +130,43 @@ class FittedDetector:
         self, panel: Panel, had: NDArray[np.int64], states: list[State]
     ) -> tuple[list[Found], list[State]]:
         """Look at the rows of each series behind the first ``had``, which were seen already."""
+        return self._judge(panel, had, states, self._weigh(panel, had, states))
+
+    def _weigh(
+        self, panel: Panel, had: NDArray[np.int64], states: list[State]
+    ) -> list[tuple[Evidence, State]]:
+        """Find the evidence in new rows of each series, and remember the scores it was made from."""
         begins = np.array([state.rows for state in states]) - had
         predicted = None if self.errors is None else self.errors.scores(panel, begins)
-        found, after = [], []
-        for i, (name, state) in enumerate(zip(panel.ids, states, strict=True)):
+        weighed = []
+        for i, state in enumerate(states):
             values = panel.targets[panel.offsets[i] + had[i] : panel.offsets[i + 1]]
             scores, simple = self.simple.advance(state.simple, values, self.contract.columns.target)
             if predicted is not None:
                 scores = predicted[i].behind(int(had[i])).beside(scores)
-            evidence, chain = self.chain.advance(state.chain, scores, self.pool)
-            times = panel.step.times(panel.time_at(i, int(panel.offsets[i] + had[i])), len(values))
+            evidence, chain = self.chain.weigh(state.chain, scores)
+            weighed.append((evidence, replace(state, simple=simple, chain=chain)))
+        return weighed
+
+    def _judge(
+        self,
+        panel: Panel,
+        had: NDArray[np.int64],
+        states: list[State],
+        weighed: list[tuple[Evidence, State]],
+    ) -> tuple[list[Found], list[State]]:
+        """Find the events in new rows, and remember alarms and open events."""
+        found, after = [], []
+        for i, (name, state, (evidence, seen)) in enumerate(zip(panel.ids, states, weighed, strict=True)):
+            evidence, chain = self.chain.judge(seen.chain, evidence)
+            rows = len(evidence.total)
+            times = panel.step.times(panel.time_at(i, int(panel.offsets[i] + had[i])), rows)
             events = watch(self.policy, evidence, times, state.rows, state.event)
             found.append(
                 Found(name, times, panel.step, state.rows, evidence, [e for e in events if e.raised >= 0])
             )
             last = events[-1] if events and events[-1].open else None
-            after.append(State(simple, chain, last, state.rows + len(values)))
+            after.append(replace(seen, chain=chain, event=last, rows=state.rows + rows))
         return found, after
 
 

@@ -55,10 +55,12 @@ class Detector(OutlierMixin, BaseEstimator):
         ensemble: Networks, by seed, of each block of rows; their mean forecasts.
         folds: Blocks of rows; the errors in each are those of networks that learned from the others.
         steps: Optimiser steps of each network; None chooses.
-        engine: P-values: ``"hybrid"`` of ranks and tail, ``"conformal"`` ranks, ``"gpd"`` tail, ``"aci"``, or for
-            comparison ``"gaussian"``, ``"quantile"``, ``"dynamic"``, ``"likelihood"``.
+        engine: P-values of errors: ``"gpd"``, ranks and beyond the 95 % point a generalised Pareto tail;
+            ``"conformal"`` ranks; for a history that may be spoilt ``"censored"``, a tail whose largest scores only
+            count, or ``"hybrid"``, of that and ranks; ``"aci"``; or for comparison ``"gaussian"``, ``"quantile"``,
+            ``"dynamic"``, ``"likelihood"``. Levels are ranked.
         window: Most rows that p-values look back at.
-        hold: Rows for which an alarm keeps back those that do not exceed it.
+        hold: Rows for which an alarm keeps back those that do not exceed it by a decade.
         release: An event lasts while the evidence is at least this share of what raised it.
         min_rows: Rows that the evidence must last before an alarm is raised.
         merge: Rows behind an event within which a new alarm belongs to it.
@@ -107,7 +109,7 @@ class Detector(OutlierMixin, BaseEstimator):
         ensemble: int = 1,
         folds: int = 2,
         steps: int | None = None,
-        engine: str = "hybrid",
+        engine: str = "gpd",
         window: int = 8_000,
         hold: int = 30,
         release: float = 0.5,
@@ -151,7 +153,7 @@ class Detector(OutlierMixin, BaseEstimator):
     @property
     def rate_(self) -> float:
         """Alarms asked for, as a share of rows."""
-        return self._fitted().policy.rate
+        return self._fitted().chain.rate
 
     @property
     def offset_(self) -> float:
@@ -166,7 +168,8 @@ class Detector(OutlierMixin, BaseEstimator):
             y: Ignored.
 
         Returns:
-            id, time, ``evidence`` in decades and ``p_value``, NaN for missing rows.
+            id, time, ``evidence`` in decades and ``p_value``, NaN for missing rows, and ``alarm``, 1 where they raise
+            one, else 0.
         """
         return score_table(self._found(X), self._fitted().contract.columns)
 
@@ -222,7 +225,7 @@ class Detector(OutlierMixin, BaseEstimator):
             >>> report["rate"].round(3).tolist()
             [0.1, 0.049, 0.03, 0.01]
         """
-        return calibration_table(self._found(X), self.rate_)
+        return calibration_table(self._found(X), self.rate_, hold=self._fitted().chain.hold)
 
     def evaluate(
         self, X: Any, events: Any, *, tolerance: int = 0, window: int = WINDOW, legacy: bool = False

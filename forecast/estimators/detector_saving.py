@@ -14,6 +14,7 @@ from forecast.detection.engines import Engine, Past
 from forecast.detection.evidence import Chain
 from forecast.detection.evidence import Memory as ChainMemory
 from forecast.detection.policy import Event, Policy
+from forecast.detection.rarity import Rarity
 from forecast.detection.simple import SIMPLE, Simple
 from forecast.detection.simple import Memory as SimpleMemory
 from forecast.estimators.blocks import Block
@@ -25,6 +26,7 @@ from forecast.estimators.forecast_errors import ForecastErrors
 from forecast.estimators.network import Network
 from forecast.estimators.packing import fingerprint, pack_panel, unpack_contract, unpack_panel
 from forecast.estimators.recipe import Architecture, Extras
+from forecast.estimators.running_errors import Running, RunningErrors
 from forecast.estimators.setting import Setting
 from forecast.estimators.watching import METHODS
 from forecast.estimators.window_errors import METHODS as WINDOW_METHODS
@@ -32,6 +34,8 @@ from forecast.estimators.window_errors import Recipe, WindowErrors
 from forecast.modelfile import ModelFile, write_model
 from forecast.models import Spec
 from forecast.models.autoencoder import WindowSpec, least_weights
+from forecast.models.running import MOST_ROWS, RunningSpec
+from forecast.models.running import least_weights as running_weights
 from forecast.training.fit import Record
 
 MOST_NETWORKS = 64
@@ -86,7 +90,7 @@ def describe(fitted: FittedDetector) -> tuple[dict[str, Any], Numbers]:
         "events": [None if state.event is None else asdict(state.event) for state in states],
         "errors": None,
     }
-    numbers |= {"scales": np.zeros((len(ids), len(fitted.contract.columns.target))), "pool": fitted.pool}
+    numbers |= {"scales": np.zeros((len(ids), len(fitted.contract.columns.target)))}
     numbers |= _pack_states(states)
     if fitted.errors is not None:
         described["errors"], weights = _pack_errors(fitted.errors)
@@ -106,8 +110,11 @@ def restore(file: ModelFile, contract: Any) -> FittedDetector:
         raise ValueError("a history that was altered")
     simple, policy = checked(Simple, described["simple"]), checked(Policy, described["policy"])
     told = dict(described["chain"])
-    chain = checked(Chain, told | {"engine": checked(Engine, told["engine"])})
-    if simple.name not in SIMPLE or simple.season < 1 or not 0 < chain.rate == policy.rate <= 0.5:
+    parts = {"engine": checked(Engine, told["engine"]), "rarity": checked(Rarity, told["rarity"])}
+    chain = checked(Chain, told | parts)
+    if chain.rarity is None or not 0 < chain.rarity.share <= 1 or not chain.rarity.mean > 0:
+        raise ValueError("evidence of no meaning")
+    if simple.name not in SIMPLE or simple.season < 1 or not 0 < chain.rate <= 0.5:
         raise ValueError("a detector of no known kind")
     events = [None if event is None else checked(Event, event) for event in described["events"]]
     states = _unpack_states(numbers, events, len(history), len(contract.columns.target))
@@ -119,12 +126,14 @@ def restore(file: ModelFile, contract: Any) -> FittedDetector:
         policy=policy,
         history=history,
         states=dict(zip(history.ids, states, strict=True)),
-        pool=_floats(numbers["pool"]),
         choices=tuple(checked(Choice, choice) for choice in described["choices"]),
     )
 
 
 def _pack_errors(errors: Errors) -> tuple[dict[str, Any], Numbers]:
+    if isinstance(errors, RunningErrors):
+        blocks, numbers = _pack_blocks(errors.blocks, lambda weights: ({}, weights))
+        return {"running": asdict(errors.recipe)} | blocks, numbers
     if isinstance(errors, WindowErrors):
         blocks, numbers = _pack_blocks(errors.blocks, lambda weights: ({}, weights))
         return {"recipe": asdict(errors.recipe)} | blocks, numbers
@@ -134,6 +143,8 @@ def _pack_errors(errors: Errors) -> tuple[dict[str, Any], Numbers]:
 
 
 def _unpack_errors(described: dict[str, Any], numbers: Numbers, history: Any) -> Errors:
+    if "running" in described:
+        return _unpack_running(described, numbers)
     if "recipe" in described:
         return _unpack_windows(described, numbers, history)
     horizons = tuple(int(h) for h in described["horizons"])
@@ -145,22 +156,38 @@ def _unpack_errors(described: dict[str, Any], numbers: Numbers, history: Any) ->
     return ForecastErrors(blocks, horizons)
 
 
-def _unpack_windows(described: dict[str, Any], numbers: Numbers, history: Any) -> WindowErrors:
-    told = described["recipe"]
-    recipe = checked(Recipe, told | {"spec": checked(WindowSpec, told["spec"])})
+def _unpack_running(described: dict[str, Any], numbers: Numbers) -> RunningErrors:
+    told = described["running"]
+    recipe = checked(Running, told | {"spec": checked(RunningSpec, told["spec"])})
     blocks = _unpack_blocks(described, numbers, lambda told, weights: weights)
+    horizons = recipe.spec.horizons
+    if not horizons or min(horizons) < 1 or max(horizons) > MOST_ROWS or recipe.spec.rows < 1:
+        raise ValueError("windows of another kind")
+    least = running_weights(recipe.spec, units=recipe.units)
+    return RunningErrors(recipe, blocks, _program(recipe, blocks, least))
+
+
+def _program(recipe: Recipe | Running, blocks: Sequence[Block], least: int) -> Any:
+    """Build the network that runs all weights, if there are as many of them as it has."""
     every = [weights for block in blocks for weights in block.networks]
-    if recipe.method not in WINDOW_METHODS or recipe.spec.channels != len(history.columns.target):
-        raise ValueError("windows of another kind")
-    if recipe.spec.beyond not in (0, 1) or recipe.spec.rows < 1 or not every:
-        raise ValueError("windows of another kind")
-    least = least_weights(recipe.spec, units=recipe.units, code=recipe.code)
-    if min(sum(array.size for array in weights) for weights in every) < least:
+    if not every or min(sum(array.size for array in weights) for weights in every) < least:
         raise ValueError("fewer weights than a network has")
     program = recipe.build(recipe.spec.seed)
     for weights in every:
         _check_weights(weights, program)
-    return WindowErrors(recipe, blocks, program)
+    return program
+
+
+def _unpack_windows(described: dict[str, Any], numbers: Numbers, history: Any) -> WindowErrors:
+    told = described["recipe"]
+    recipe = checked(Recipe, told | {"spec": checked(WindowSpec, told["spec"])})
+    blocks = _unpack_blocks(described, numbers, lambda told, weights: weights)
+    if recipe.method not in WINDOW_METHODS or recipe.spec.channels != len(history.columns.target):
+        raise ValueError("windows of another kind")
+    if recipe.spec.beyond not in (0, 1) or recipe.spec.rows < 1:
+        raise ValueError("windows of another kind")
+    least = least_weights(recipe.spec, units=recipe.units, code=recipe.code)
+    return WindowErrors(recipe, blocks, _program(recipe, blocks, least))
 
 
 def _pack_blocks(
@@ -231,8 +258,7 @@ def _pack_states(states: Sequence[State]) -> Numbers:
         _ragged("past", [past.scores for past in pasts])
         | _ragged("fitted", [past.numbers for past in pasts])
         | {"seen": np.array([past.seen for past in pasts], np.int64)}
-        | _ragged("recent", [state.chain.recent for state in states])
-        | _ragged("peaks", [state.chain.peaks for state in states])
+        | _ragged("raised", [state.chain.raised for state in states])
         | _ragged("limits", [state.chain.limits for state in states])
         | {"watched": np.array([(state.chain.rows, state.rows) for state in states], np.int64).reshape(-1, 2)}
         | _ragged("tail", [state.simple.tail.ravel() for state in states])
@@ -242,7 +268,7 @@ def _pack_states(states: Sequence[State]) -> Numbers:
 
 def _unpack_states(numbers: Numbers, events: list, series: int, channels: int) -> list[State]:
     scores, fitted, seen = _parts(numbers, "past"), _parts(numbers, "fitted"), numbers["seen"]
-    each = {name: _parts(numbers, name) for name in ("recent", "peaks", "limits", "tail", "remembered")}
+    each = {name: _parts(numbers, name) for name in ("raised", "limits", "tail", "remembered")}
     watched = numbers["watched"]
     streams = len(scores) // max(series, 1)
     if not len(scores) == len(fitted) == len(seen) == streams * series or watched.shape != (series, 2):
@@ -257,8 +283,7 @@ def _unpack_states(numbers: Numbers, events: list, series: int, channels: int) -
             SimpleMemory(each["tail"][i].reshape(-1, channels), each["remembered"][i].reshape(-1, channels)),
             ChainMemory(
                 tuple(pasts[i * streams : (i + 1) * streams]),
-                each["recent"][i],
-                each["peaks"][i],
+                each["raised"][i],
                 int(watched[i, 0]),
                 each["limits"][i],
             ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,21 +11,24 @@ from forecast.data.season import find_season
 from forecast.data.table import Choice
 from forecast.data.windows import check_positive
 from forecast.detection.engines import Engine
-from forecast.detection.evidence import TAILED, Chain
+from forecast.detection.evidence import Chain
 from forecast.detection.policy import Policy
 from forecast.detection.rates import read_rate
 from forecast.detection.simple import SIMPLE, Simple
 from forecast.errors import InputError, ParameterError, closest
 from forecast.estimators.arguments import options_of
 from forecast.estimators.contract import training_panel
-from forecast.estimators.detecting import FittedDetector
-from forecast.estimators.forecast_errors import ForecastErrors, learn_errors
+from forecast.estimators.detecting import Errors, FittedDetector
+from forecast.estimators.forecast_errors import learn_errors
 from forecast.estimators.forecaster import Forecaster
+from forecast.estimators.running_errors import Running, learn_running_errors
 from forecast.estimators.setting import Setting
 from forecast.estimators.window_errors import METHODS as WINDOW_METHODS
 from forecast.estimators.window_errors import Recipe, WindowErrors, learn_window_errors
 from forecast.models.autoencoder import WindowSpec
+from forecast.models.running import RunningSpec
 from forecast.training.fit import Listeners
+from forecast.training.running import TOGETHER
 
 if TYPE_CHECKING:
     from forecast.estimators.detector import Detector
@@ -38,6 +40,7 @@ USUAL_RATE = 1e-3
 FEWEST_ROWS = 10
 _CONTEXT = 96
 _STEPS = 200
+_RUNNING_STEPS = 100
 _BATCH = 64
 # Windows that are made again: a season if it has so many rows, else as many as the third number says.
 _SHORT, _LONG, _WINDOW = 12, 48, 24
@@ -69,38 +72,45 @@ def learn_detector(detector: Detector, X: Any, listeners: Listeners | None = Non
     )
     rate, told = _rate(detector, panel, rows)
     quiet = (detector.quiet,) if isinstance(detector.quiet, str) else tuple(detector.quiet)
-    fitted = FittedDetector(
+    untaught = FittedDetector(
         contract=contract,
         errors=errors,
         simple=simple,
         chain=Chain(Engine(detector.engine, detector.window, rate), rate, detector.hold),
-        policy=Policy(rate, detector.release, detector.min_rows, detector.merge, quiet, detector.floor),
+        policy=Policy(detector.release, detector.min_rows, detector.merge, quiet, detector.floor),
         history=panel,
         states={},
-        pool=np.empty(0),
         choices=(*choices, *told),
     )
-    return _seen(fitted, panel)
-
-
-def _seen(fitted: FittedDetector, panel: Panel) -> FittedDetector:
-    """Let the detector see the rows it learned from; what it thought of them is what later rows are ranked among."""
-    found, states = fitted.begin(panel)
-    pool = np.sort(np.concatenate([one.evidence.peaks for one in found])) if len(panel) > 1 else np.empty(0)
-    return replace(
-        fitted,
-        history=panel.tail(fitted.lookback),
-        states=dict(zip(panel.ids, states, strict=True)),
-        pool=pool,
-    )
+    return untaught.begin(panel)
 
 
 def _networks(
     detector: Detector, panel: Panel, season: int, rows: int, listeners: Listeners
-) -> tuple[ForecastErrors, tuple[Choice, ...]]:
+) -> tuple[Errors, tuple[Choice, ...]]:
     """Train the networks of method ``forecast``."""
     horizons = _horizons(detector, season, rows)
     context = min(_CONTEXT, max(rows // 6, 4)) if detector.context is None else detector.context
+    check_positive(context=context)
+    told = (
+        Choice(
+            "horizons", ", ".join(map(str, horizons)) + " rows", "--horizons", "of which the mean is forecast"
+        ),
+        Choice("context", f"{context} rows seen", "--context", "what the rows allow"),
+    )
+    if detector.model == "auto" and not _covariates(panel):
+        units = _UNITS if detector.units is None else detector.units
+        recipe = Running(RunningSpec(context + TOGETHER - 1, horizons, detector.seed), detector.cell, units)
+        learned = learn_running_errors(
+            panel,
+            recipe,
+            folds=detector.folds,
+            ensemble=detector.ensemble,
+            steps=_RUNNING_STEPS if detector.steps is None else detector.steps,
+            listeners=listeners,
+        )
+        name = f"{detector.cell} of {units} units, forecasts at every row"
+        return learned, (*told, Choice("network", name, "--model"))
     options = options_of(
         Forecaster(
             horizon=max(horizons),
@@ -124,13 +134,13 @@ def _networks(
     )
     setting = Setting(max(horizons), context, season, 0, 0, "pad", season)
     errors = learn_errors(panel, setting, options, horizons, folds=detector.folds, listeners=listeners)
-    return errors, (
-        Choice(
-            "horizons", ", ".join(map(str, horizons)) + " rows", "--horizons", "of which the mean is forecast"
-        ),
-        Choice("context", f"{context} rows seen", "--context", "what the rows allow"),
-        Choice("network", errors.blocks[0].networks[0].architecture.name, "--model"),
-    )
+    return errors, (*told, Choice("network", errors.blocks[0].networks[0].architecture.name, "--model"))
+
+
+def _covariates(panel: Panel) -> bool:
+    """Say whether there are columns beside the targets."""
+    columns = panel.columns
+    return bool(columns.known_future or columns.past_only or columns.static)
 
 
 def _window_networks(
@@ -187,11 +197,10 @@ def _rate(detector: Detector, panel: Panel, rows: int) -> tuple[float, tuple[Cho
         rate = max(USUAL_RATE, min(3 / (known + 1), 0.25))
         return rate, (Choice("alarms", f"1 per {1 / rate:,.0f} rows", "--alarms", "what the rows can show"),)
     rate = read_rate(detector.alarms, panel.step)
-    if rate * (known + 1) >= 1 or detector.engine in TAILED:
+    if rate * known >= 1:
         return rate, ()
-    more = int(1 / rate) - known
-    said = f"{known:,} rows cannot show 1 in {1 / rate:,.0f}: no alarm before {more:,} more rows were seen"
-    return rate, (Choice("alarm rate", said, "--alarms", "or take --engine hybrid"),)
+    said = f"1 in {1 / rate:,.0f}: more than {known:,} rows can show, so how rare that is, is extrapolated"
+    return rate, (Choice("alarms", said, "--alarms", "what was asked for"),)
 
 
 def _check(detector: Detector) -> None:

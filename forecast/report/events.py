@@ -10,9 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from forecast.data.columns import Columns
-from forecast.detection.evidence import Evidence
+from forecast.detection.evidence import Evidence, bounds
 from forecast.detection.streams import Stream
-from forecast.detection.tables import Found, bounds
+from forecast.detection.tables import Found
 from forecast.errors import InputError
 from forecast.report.plots import (
     BASELINE_COLOURS,
@@ -174,7 +174,7 @@ def _draw_channel(ax: Axes, one: Found, channel: int, name: str) -> None:
             int(np.clip(row - one.first, 0, len(one.times) - 1)) for row in (event.start, event.end)
         )
         ax.axvspan(one.times[first], one.times[last], color=VERMILION, alpha=0.15, linewidth=0, zorder=1)
-        if evidence.streams[int(np.argmax(evidence.parts[max(event.peak - one.first, 0)]))].channel == name:
+        if evidence.streams[event.carrier].channel == name:
             at = max(event.raised - one.first, 0)
             ax.plot(
                 [one.times[at]],

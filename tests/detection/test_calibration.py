@@ -16,7 +16,7 @@ from tests.detection.test_policy import evidence_of
 
 def found_of(p) -> Found:
     rows = pd.RangeIndex(len(p))
-    return Found(None, rows, parse_step(1), 0, evidence_of(np.zeros(len(p)), p), [])
+    return Found(None, rows, parse_step(1), 0, evidence_of(np.ones(len(p)), p), [])
 
 
 def test_rows_are_counted_for_each_rate():
@@ -51,3 +51,10 @@ def test_no_alarm_and_nothing_but_alarms_have_intervals():
 def test_without_rows_there_is_nothing_to_count():
     with pytest.raises(InputError, match="no rows"):
         calibration_table([], 0.1)
+
+
+def test_alarms_that_are_held_back_are_not_counted():
+    p = np.full(1_000, 1.0)
+    p[[10, 12, 14, 500]] = 0.001
+    alarms = [calibration_table([found_of(p)], 0.01, hold=hold)["alarms"].iloc[-1] for hold in (0, 3, 30)]
+    assert alarms == [4, 3, 2]

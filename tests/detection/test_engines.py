@@ -71,7 +71,7 @@ def test_a_spoilt_history_blinds_ranks_and_not_the_censored_tail():
     rng = np.random.default_rng(3)
     history = np.abs(rng.normal(size=3_000))
     history[rng.choice(3_000, 60, replace=False)] *= 8
-    for name, seen in (("conformal", False), ("gpd", True), ("hybrid", True)):
+    for name, seen in (("conformal", False), ("gpd", False), ("censored", True), ("hybrid", True)):
         _, past = Engine(name).advance(Past(), history)
         p, _ = Engine(name).advance(past, np.full(1, 6.0))
         assert (p[0] <= 1e-3) == seen, name

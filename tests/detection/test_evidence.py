@@ -1,20 +1,21 @@
-"""Evidence adds up, ranks hold the rate that was asked for, and parts of rows give the same as all at once."""
+"""Evidence adds up, alarms come as often as was asked, and parts of rows give the same as all at once."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from forecast.detection.engines import ENGINES, Engine, Past
-from forecast.detection.evidence import Chain, Memory
+from forecast.detection.evidence import OUTSIDE, Chain, Evidence, Memory, bounds, held
+from forecast.detection.rarity import Rarity, learn_rarity
 from forecast.detection.streams import Scores, Stream
 
-NOBODY = np.empty(0)
 
-
-def scores_of(values: np.ndarray) -> Scores:
+def scores_of(values: np.ndarray, kind: str = "forecast") -> Scores:
     values = values.reshape(len(values), -1)
-    names = tuple(Stream("load", "forecast", j + 1) for j in range(values.shape[1]))
+    names = tuple(Stream("load", kind, j + 1) for j in range(values.shape[1]))
     return Scores(names, values, np.zeros_like(values), values)
 
 
@@ -23,13 +24,24 @@ def noise(rows: int, streams: int = 1, seed: int = 0) -> np.ndarray:
 
 
 def chain(rate: float = 0.01, hold: int = 10, engine: str = "conformal") -> Chain:
-    return Chain(Engine(engine, 2_000, rate), rate, hold)
+    return Chain(Engine(engine, 2_000, rate), rate, hold, Rarity(0.02, 0.5))
+
+
+def look(way: Chain, memory: Memory, scores: Scores) -> tuple[Evidence, Memory]:
+    evidence, memory = way.weigh(memory, scores)
+    return way.judge(memory, evidence)
+
+
+def taught(way: Chain, values: np.ndarray) -> Chain:
+    """Learn what evidence means from these rows."""
+    evidence, _ = way.weigh(Memory(), scores_of(values))
+    return replace(way, rarity=learn_rarity([way.peaks(evidence)], way.floor))
 
 
 def test_parts_add_up_and_missing_rows_have_none():
     values = noise(600, 3)
     values[50], values[60, 1] = np.nan, np.nan
-    found, _ = chain().advance(Memory(), scores_of(values), NOBODY)
+    found, _ = look(chain(), Memory(), scores_of(values))
     np.testing.assert_allclose(found.parts.sum(axis=1), found.total)
     assert np.isnan([found.total[50], found.p[50]]).all() and not np.isnan(found.total[60])
     assert np.isnan(found.total).sum() == np.isnan(found.p).sum() == 1
@@ -41,7 +53,7 @@ def test_parts_add_up_and_missing_rows_have_none():
 def test_the_floor_is_lower_while_there_are_few_scores():
     values = np.arange(40.0)[::-1, None]
     values[20] = 1e3
-    found, _ = chain(1e-3).advance(Memory(), scores_of(values), NOBODY)
+    found, _ = look(chain(1e-3), Memory(), scores_of(values))
     assert found.total[20] == pytest.approx(0.5)
 
 
@@ -49,18 +61,19 @@ def test_the_floor_is_lower_while_there_are_few_scores():
 def test_parts_of_rows_give_what_all_rows_give(engine):
     values = noise(900, 2)
     values[100:103], values[300, 0] = np.nan, np.nan
-    way, pool = chain(engine=engine), np.sort(noise(500).ravel())
-    whole, after = way.advance(Memory(), scores_of(values), pool)
+    way = chain(engine=engine)
+    whole, after = look(way, Memory(), scores_of(values))
     memory, parts = Memory(), []
     for part in np.split(values, [1, 2, 63, 64, 65, 101, 500]):
-        found, memory = way.advance(memory, scores_of(part), pool)
+        found, memory = look(way, memory, scores_of(part))
         parts.append(found)
-    for name in ("parts", "total", "p", "limits", "peaks"):
+    for name in ("parts", "total", "p", "limits", "alarms"):
         np.testing.assert_array_equal(
             np.concatenate([getattr(p, name) for p in parts]), getattr(whole, name), err_msg=name
         )
-    np.testing.assert_array_equal(memory.peaks, after.peaks)
-    np.testing.assert_array_equal(memory.recent, after.recent)
+    # Means of ten such scores are never that rare.
+    assert whole.alarms.any() or engine == "likelihood"
+    np.testing.assert_array_equal(memory.raised, after.raised)
 
 
 @pytest.mark.parametrize("streams", [1, 5])
@@ -74,37 +87,31 @@ def test_alarms_come_as_often_as_was_asked(streams, hold):
         rng = np.random.default_rng(seed)
         common = lfilter([1.0], [1.0, -0.7], rng.normal(size=(9_000, 1)), axis=0)
         values = np.abs(common + 0.3 * rng.normal(size=(9_000, streams)))
-        found, _ = chain(0.01, hold).advance(Memory(), scores_of(values), NOBODY)
-        hits += (found.p[3_000:] <= 0.01).sum()
-    assert 0.7 < hits / (4 * 6_000 * 0.01) < 1.3
+        way = taught(chain(0.01, hold, "gpd"), values[:3_000])
+        found, _ = look(way, Memory(), scores_of(values))
+        hits += found.alarms[3_000:].sum()
+    assert 0.6 < hits / (4 * 6_000 * 0.01) < 1.6
 
 
-def test_an_alarm_holds_back_smaller_ones():
-    values = noise(500)
-    values[400:440] = np.linspace(50, 10, 40)[:, None]
-    found, _ = chain(0.01, 30).advance(Memory(), scores_of(values), NOBODY)
-    assert found.p[400] <= 0.01
-    assert (found.p[401:431] == 1).all()
-    values[420] = 60
-    found, _ = chain(0.01, 30).advance(Memory(), scores_of(values), NOBODY)
-    assert found.p[420] <= 0.01
+def test_an_alarm_holds_back_what_is_not_a_decade_more():
+    rare = np.array([True, True, True, False, True, True])
+    total = np.array([3.0, 3.9, 4.1, 9.0, 5.0, 5.2])
+    np.testing.assert_array_equal(held(total, rare, 3), [3.0, 0.0, 4.1, 0.0, 0.0, 5.2])
+    np.testing.assert_array_equal(held(total, rare, 0), total * rare)
+    np.testing.assert_array_equal(held(total[:2], rare[:2], 3, np.array([8.0, 2.0, 0.0, 0.0])), [0.0, 3.9])
 
 
-def test_other_series_count_until_there_is_a_history():
-    values = np.arange(40.0)[::-1, None]
-    values[30] = 1e3
-    alone, _ = chain(0.002).advance(Memory(), scores_of(values), NOBODY)
-    pool = np.sort(np.concatenate([np.zeros(5_000), np.full(5, 1.0)]))
-    beside, _ = chain(0.002).advance(Memory(), scores_of(values), pool)
-    assert alone.p[30] == 1 / 31
-    # The pool's 5,005 rows count as 500.
-    larger = np.sum(pool >= beside.total[30]) * 500 / 5_005
-    assert beside.p[30] == pytest.approx((1 + larger) / (1 + 30 + 500))
+def test_a_value_outside_of_everything_counts_beside_its_rank():
+    values = np.zeros((300, 1))
+    values[200:] = [[0.04]] + [[0.0]] * 98 + [[0.2]]
+    found, _ = look(chain(1e-3), Memory(), scores_of(values, "range"))
+    assert found.total[200] == 0
+    assert found.total[299] == pytest.approx(OUTSIDE + max(np.log10(300) - min(2, np.log10(300) - 0.5), 0))
 
 
 def test_limits_are_quantiles_of_the_scores_before():
     values = noise(640)
-    found, _ = chain(0.01).advance(Memory(), scores_of(values), NOBODY)
+    found, _ = look(chain(0.01), Memory(), scores_of(values))
     assert np.isinf(found.limits[:64]).all()
     for row in (64, 100, 639):
         begin = row // 64 * 64
@@ -113,8 +120,20 @@ def test_limits_are_quantiles_of_the_scores_before():
         )
 
 
-def test_a_tail_sees_beyond_a_spoilt_history_and_ranks_do_not():
-    found = {"conformal": [], "hybrid": []}
+def test_bounds_of_bent_scales_are_in_the_units_of_the_values():
+    values, centre, unit = np.full((65, 1), 0.5), np.full((65, 1), 10.0), np.full((65, 1), 2.0)
+    scores = Scores(
+        (Stream("load", "forecast"),), values, np.full((65, 1), 12.0), np.full((65, 1), 12.0), centre, unit
+    )
+    found, _ = look(chain(), Memory(), scores)
+    lower, upper = bounds(found, 64, 0)
+    assert (np.arcsinh((upper - 10) / 2), np.arcsinh((lower - 10) / 2)) == pytest.approx(
+        (np.arcsinh(1) + 0.5, np.arcsinh(1) - 0.5)
+    )
+
+
+def test_a_censored_tail_sees_beyond_a_spoilt_history_and_ranks_do_not():
+    found: dict[str, list[float]] = {"conformal": [], "hybrid": []}
     for seed in range(5):
         rng = np.random.default_rng(seed)
         values = np.abs(rng.normal(size=4_000))
@@ -122,6 +141,6 @@ def test_a_tail_sees_beyond_a_spoilt_history_and_ranks_do_not():
         spikes = np.arange(3_100, 4_000, 100)
         values[spikes] = 6
         for engine, power in found.items():
-            way = Chain(Engine(engine), 1e-3)
-            power.append((way.advance(Memory(), scores_of(values), NOBODY)[0].p[spikes] <= 1e-3).mean())
+            way = Chain(Engine(engine), 1e-3, rarity=learn_rarity([], 2))
+            power.append(look(way, Memory(), scores_of(values))[0].alarms[spikes].mean())
     assert np.mean(found["conformal"]) == 0 and np.mean(found["hybrid"]) >= 0.85

@@ -13,19 +13,21 @@ from forecast.detection.policy import Policy, quiet_rows, watch
 from forecast.detection.streams import Scores, Stream
 from forecast.errors import ParameterError
 
+ALARM = 0.01
+
 
 def evidence_of(total, p) -> Evidence:
     total, p = np.asarray(total, float), np.asarray(p, float)
     column = total[:, None]
     scores = Scores((Stream("load", "forecast"),), column, np.zeros_like(column), column)
-    return Evidence(scores, column, total, p, np.full(column.shape, np.inf))
+    return Evidence(scores, column, total, np.full(column.shape, np.inf), p, p <= ALARM)
 
 
 def found(total, alarms, **rules):
     p = np.ones(len(total))
     p[list(alarms)] = 0.001
     times = pd.RangeIndex(len(total))
-    return watch(Policy(0.01, **rules), evidence_of(total, p), times, 0, None)
+    return watch(Policy(**rules), evidence_of(total, p), times, 0, None)
 
 
 def spans(events):
@@ -76,7 +78,7 @@ def test_any_parting_of_rows_gives_the_same_events():
         {"min_rows": 2, "merge": 3, "release": 0.05},
         {"release": 0.05, "merge": 10},
     ):
-        policy = Policy(0.01, **rules)
+        policy = Policy(**rules)
         whole = [e for e in watch(policy, evidence_of(total, p), times, 0, None) if e.raised >= 0]
         ongoing, parts = None, {}
         for first, stop in zip([0, 1, 50, 51, 200], [1, 50, 51, 200, 400], strict=True):
@@ -93,11 +95,11 @@ def test_any_parting_of_rows_gives_the_same_events():
 def test_floors_and_quiet_times():
     times = pd.date_range("2024-01-05 21:00", periods=4, freq="h")
     evidence = evidence_of([9, 9, 9, 9], [0.001] * 4)
-    allowed = Policy(0.01, quiet=("22:00-23:00",)).may_alarm(evidence, times)
+    allowed = Policy(quiet=("22:00-23:00",)).may_alarm(evidence, times)
     assert allowed.tolist() == [True, False, True, True]
-    assert not Policy(0.01, floor=10.0).may_alarm(evidence, times).any()
+    assert not Policy(floor=10.0).may_alarm(evidence, times).any()
     unexpected = replace(evidence, scores=replace(evidence.scores, expected=np.full((4, 1), np.nan)))
-    assert Policy(0.01, floor=10.0).may_alarm(unexpected, times).all()
+    assert Policy(floor=10.0).may_alarm(unexpected, times).all()
     assert quiet_rows(("sat",), times).tolist() == [False, False, False, True]
     assert quiet_rows(("fri 23-24", "22:00-22:30"), times).tolist() == [False, True, True, False]
 
@@ -105,7 +107,7 @@ def test_floors_and_quiet_times():
 @pytest.mark.parametrize("span", ["noon", "25:00-26:00", "10-10", "", "someday 1-2"])
 def test_quiet_times_that_cannot_be_read(span):
     with pytest.raises(ParameterError, match="quiet="):
-        Policy(0.01, quiet=(span,))
+        Policy(quiet=(span,))
 
 
 def test_rows_that_are_counted_have_no_time_of_day():

@@ -75,7 +75,7 @@ def test_the_rate_is_what_was_asked_or_what_the_rows_can_show():
     assert detector_of("ewma").fit(table).rate_ == pytest.approx(3 / (len(table) + 3))
     assert detector_of("ewma", alarms="2 per hour").fit(table).rate_ == pytest.approx(1 / 30)
     told = detector_of("ewma", alarms="1 per day", engine="conformal").fit(table).choices_[-1]
-    assert "cannot show 1 in 1,440" in told.value
+    assert "1 in 1,440: more than 260 rows can show" in told.value
     assert "cannot show" not in str(detector_of("ewma", alarms="1 per day").fit(table).choices_)
 
 

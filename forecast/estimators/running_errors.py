@@ -1,0 +1,203 @@
+"""Errors of forecasts of the mean of the next rows, each made by networks that had not learned from the row.
+
+A window is scaled by what a long context up to its end shows (``LocalWindows``), and bent, so that a series that was
+never seen is judged like any other, and one burst does not drown the rest. Errors are told on that scale; what was
+expected, and the band around it, are led back to the units of the values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.data.local_windows import LocalWindows
+from forecast.data.panel import Panel
+from forecast.data.windows import check_positive
+from forecast.detection.streams import Scores, Stream
+from forecast.errors import InputError
+from forecast.estimators.blocks import Block, judges, left_out
+from forecast.models.inputs import layer_seed
+from forecast.models.losses import DistributionLoss
+from forecast.models.running import RunningSpec, build_running
+from forecast.training.fit import Listeners, Plan, compile_model, forget_moments, train_batches
+from forecast.training.running import (
+    TOGETHER,
+    RunningBatches,
+    bend,
+    bent_rows,
+    forecast_running,
+    means_behind,
+    straighten,
+    windows_for,
+)
+
+Floats = NDArray[np.float64]
+
+REACH = 1_000
+"""Rows up to its end that a window is scaled by."""
+
+_BATCH = 128
+_RATE = 8e-3
+_BLOCK = 8_192
+
+
+@dataclass(frozen=True)
+class Running:
+    """A kind of network.
+
+    Args:
+        spec: Sizes of its windows, and the seed.
+        cell: ``"rnn"``, ``"lstm"`` or ``"gru"``.
+        units: Width.
+    """
+
+    spec: RunningSpec
+    cell: str
+    units: int
+
+    def build(self, seed: int) -> keras.Model:
+        """Build a network with first weights of its own."""
+        return build_running(replace(self.spec, seed=seed), cell=self.cell, units=self.units)
+
+    def windows(self, panel: Panel) -> LocalWindows:
+        """Return the windows of a panel."""
+        return windows_for(panel, self.spec.rows, REACH, max(self.spec.horizons))
+
+
+@dataclass(frozen=True, eq=False)
+class RunningErrors:
+    """Networks of one kind; their errors are what is looked at.
+
+    Args:
+        recipe: Their kind.
+        blocks: In order of time; a network is a list of weights.
+        program: The network that runs any of them: what is compiled is compiled once.
+    """
+
+    recipe: Running
+    blocks: tuple[Block, ...]
+    program: keras.Model = field(repr=False)
+
+    @property
+    def horizons(self) -> tuple[int, ...]:
+        """Rows whose mean is forecast."""
+        return self.recipe.spec.horizons
+
+    @property
+    def lookback(self) -> int:
+        """Rows before a row that its scores look at."""
+        return max(REACH, self.recipe.spec.rows) + TOGETHER + max(self.horizons)
+
+    def scores(self, panel: Panel, begins: NDArray[np.int64]) -> list[Scores]:
+        """Score the rows of each series.
+
+        Args:
+            panel: Series with their history.
+            begins: Rows of training before the first of each series; many for rows that are all behind the training.
+
+        Returns:
+            Of every series all of its rows; NaN where a row is missing or nothing was expected.
+        """
+        windows, channels = self.recipe.windows(panel), len(panel.columns.target)
+        shape = (panel.rows, len(self.horizons), channels)
+        expected, actual = np.full(shape, np.nan), np.full(shape, np.nan)
+        series = np.repeat(np.arange(len(panel)), panel.lengths)
+        place = np.arange(panel.rows) - panel.offsets[series] + begins[series]
+        # Counted from the first row of a series, however rows are handed over: rows forecast behind by one window.
+        firsts = np.maximum(np.arange(panel.rows) - place % TOGETHER, panel.offsets[series])
+        seen = windows.known > 0
+        for mine, who in judges(self.blocks, panel, series, place):
+            mine = mine[seen[firsts[mine]]]
+            for part in np.split(mine, np.arange(_BLOCK, len(mine), _BLOCK)):
+                ends, window = np.unique(firsts[part], return_inverse=True)
+                bent = bent_rows(windows, ends)[:, : self.recipe.spec.rows]
+                made = np.mean([self._forecast(weights, bent) for weights in who], axis=0)
+                expected[part] = made[window, part - ends[window]]
+        # A context that is constant is expected to stay so.
+        expected = np.where(windows.constant[firsts][:, None] & ~np.isnan(expected), 0.0, expected)
+        # Errors are told on the scale of the row that was forecast from, not of the first of those that go together.
+        scale = windows.centre[:, None], windows.unit[:, None]
+        expected = bend(
+            straighten(expected, windows.centre[firsts][:, None], windows.unit[firsts][:, None]), *scale
+        )
+        own = windows_for(panel, TOGETHER, REACH, max(self.horizons))
+        for ends in np.split(np.flatnonzero(seen), np.arange(_BLOCK, seen.sum(), _BLOCK)):
+            behind = bent_rows(own, ends)
+            actual[ends] = np.stack([means_behind(behind, h)[:, 0] for h in self.horizons], axis=1)
+        scale = windows.centre, windows.unit
+        return [self._of(panel, i, scale, expected, actual) for i in range(len(panel))]
+
+    def _forecast(self, weights: list[np.ndarray], bent: Floats) -> Floats:
+        self.program.set_weights(weights)
+        return forecast_running(self.program, bent)
+
+    def _of(
+        self, panel: Panel, i: int, scale: tuple[Floats, Floats], expected: Floats, actual: Floats
+    ) -> Scores:
+        """Bring the forecasts of a series to the rows at which they are judged."""
+        span = slice(panel.offsets[i], panel.offsets[i + 1])
+        rows, channels = panel.targets[span].shape
+        names, parts = [], []
+        for j, h in enumerate(self.horizons):
+            # Origin, mean and unit of what is judged in row t are those of row t - h.
+            moved = [
+                np.concatenate([np.full((min(h, rows), channels), np.nan), values[span][: max(rows - h, 0)]])
+                for values in (expected[:, j], actual[:, j], *scale)
+            ]
+            made, truth, centre, unit = (np.where(np.isnan(panel.targets[span]), np.nan, x) for x in moved)
+            with np.errstate(over="ignore", invalid="ignore"):
+                parts.append(
+                    (
+                        np.abs(truth - made),
+                        straighten(made, centre, unit),
+                        straighten(truth, centre, unit),
+                        centre,
+                        unit,
+                    )
+                )
+            names += [Stream(channel, "forecast", h) for channel in panel.columns.target]
+        return Scores(tuple(names), *(np.concatenate([part[k] for part in parts], axis=1) for k in range(5)))
+
+
+def learn_running_errors(
+    panel: Panel, recipe: Running, *, folds: int, ensemble: int, steps: int, listeners: Listeners
+) -> RunningErrors:
+    """Train networks for each block of rows, on the rows of the other blocks.
+
+    Args:
+        panel: Rows to learn from.
+        recipe: Kind of network.
+        folds: Blocks.
+        ensemble: Networks of each, by seed; their mean forecasts.
+        steps: Optimiser steps of each network.
+        listeners: Progress and interruption.
+
+    Raises:
+        InputError: There is no window to learn from.
+        TrainingDiverged: A loss became non-finite.
+    """
+    check_positive(steps=steps)
+    epochs = min(steps, 10)
+    plan = Plan(epochs, -(-steps // epochs), _BATCH, _RATE, patience=epochs)
+    program = recipe.build(recipe.spec.seed)
+    compile_model(program, DistributionLoss("student"), plan)
+    blocks = []
+    for k, (rest, stop) in enumerate(left_out(panel, folds)):
+        windows, networks = recipe.windows(rest), []
+        ends = np.flatnonzero(~np.isnan(rest.targets).all(axis=1))
+        if not len(ends):
+            raise InputError(
+                "No row is left to learn from beside those that are judged; take --folds 2 or more."
+            )
+        for member in range(ensemble):
+            seed = layer_seed(recipe.spec.seed, k * ensemble + member)
+            program.set_weights(recipe.build(seed).get_weights())
+            forget_moments(program)
+            batches = RunningBatches(windows, ends, recipe.spec.horizons, plan.batch_size, plan.steps, seed)
+            train_batches(program, batches, plan, culprit=batches.culprit, listeners=listeners)
+            networks.append(program.get_weights())
+        blocks.append(Block(tuple(networks), stop))
+    return RunningErrors(recipe, tuple(blocks), program)
