@@ -36,6 +36,7 @@ RATE = "1 per 1000 rows"
 DETECTORS: dict[str, dict[str, Any]] = {
     "no network": {"method": "novelty"},
     "forecast": {"method": "forecast"},
+    "four networks": {"method": "forecast", "ensemble": 4},
     "ewma": {"method": "ewma"},
     "seasonal-naive": {"method": "seasonal-naive", "season": 24},
     "windowed gaussian": {"method": "gaussian"},

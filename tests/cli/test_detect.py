@@ -134,7 +134,7 @@ def test_info_tells_how_a_detector_looks_at_rows(folder):
     learn()
     told = CliRunner().invoke(commands, ["info", "load.forecast"])
     assert told.exit_code == 0, told.exception
-    assert "method    novelty, p-values hybrid" in told.output and "1 in 100 rows" in told.output
+    assert "method    novelty, p-values gpd" in told.output and "1 in 100 rows" in told.output
 
 
 def test_piped_rows_give_the_events_of_the_whole_table(folder):
