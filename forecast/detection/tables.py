@@ -48,7 +48,11 @@ def score_table(found: Sequence[Found], columns: Columns) -> pd.DataFrame:
     for one in found:
         part: dict[str, Any] = {} if columns.id is None else {columns.id: [one.series] * len(one.times)}
         part[columns.time or "row"] = one.times
-        part |= {"evidence": one.evidence.total, "p_value": one.evidence.p, "alarm": one.evidence.alarms.astype(np.int64)}
+        part |= {
+            "evidence": one.evidence.total,
+            "p_value": one.evidence.p,
+            "alarm": one.evidence.alarms.astype(np.int64),
+        }
         parts.append(pd.DataFrame(part))
     return pd.concat(parts, ignore_index=True)
 

@@ -60,6 +60,9 @@ def learn_detector(detector: Detector, X: Any, listeners: Listeners | None = Non
             f"The table has {rows} rows a series; at least {FEWEST_ROWS} are needed to know what is usual."
         )
     season = find_season(panel) if detector.season is None else detector.season
+    if detector.season is None:
+        told = f"{season} rows" if season > 1 else "none"
+        choices = (*choices, Choice("season", told, "--season", "what recurs in the rows"))
     errors = None
     if detector.method == "forecast":
         errors, made = _networks(detector, panel, season, rows, listeners or Listeners())

@@ -33,6 +33,7 @@ def test_models_and_training_on_another_backend(backend):
         "tests/models/test_seq2seq.py",
         "tests/models/test_autoregressive.py",
         "tests/models/test_autoencoder.py",
+        "tests/models/test_running.py",
         "tests/training",
     ]
     found = subprocess.run(
