@@ -186,8 +186,19 @@ def _draw_channel(ax: Axes, one: Found, channel: int, name: str) -> None:
                 label="alarm",
                 zorder=3,
             )
+    _look_at(ax, np.concatenate([actual[keep], expected[keep]]))
     format_values(ax)
     _finish(ax, one.times)
+
+
+def _look_at(ax: Axes, values: np.ndarray) -> None:
+    """Cut the axis off where only the band goes: a wide one must not press what happened into a line."""
+    seen = values[np.isfinite(values)]
+    if not len(seen) or seen.max() == seen.min():
+        return
+    low, high = ax.get_ylim()
+    room = (seen.max() - seen.min()) / 2
+    ax.set_ylim(max(low, seen.min() - room), min(high, seen.max() + room))
 
 
 def _name(stream: Stream) -> str:
