@@ -8,14 +8,20 @@ many.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from forecast.data.panel import Panel, frozen
+from forecast.data.windows import check_positive
+from forecast.errors import InputError
+from forecast.models.inputs import layer_seed
+from forecast.training.fit import Listeners, Plan, forget_moments, train_batches
+from forecast.training.window_batches import WindowBatches
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,3 +89,68 @@ def _without(panel: Panel, low: NDArray[np.int64], high: NDArray[np.int64]) -> P
     values = panel.values.copy()
     values[hidden, : len(panel.columns.target)] = np.nan
     return replace(panel, values=frozen(values))
+
+
+def learn_blocks(
+    panel: Panel,
+    program: keras.Model,
+    build: Callable[[int], keras.Model],
+    batches: Callable[[Panel], Callable[[int], WindowBatches]],
+    plan: Plan,
+    *,
+    folds: int,
+    ensemble: int,
+    seed: int,
+    before: int,
+    after: int,
+    listeners: Listeners,
+) -> tuple[Block, ...]:
+    """Train networks of one kind for each block of rows, on the rows of the other blocks.
+
+    Args:
+        panel: Rows to learn from.
+        program: A compiled network, which runs the weights of all.
+        build: Makes a network from a seed, for its first weights.
+        batches: Of what is left of the panel, a function of the seed of their order.
+        plan: How long and how fast.
+        folds: Blocks.
+        ensemble: Networks of each, by seed.
+        seed: That all others are drawn from.
+        before: Rows before a block that its networks do not learn from either.
+        after: Rows behind it.
+        listeners: Progress and interruption.
+
+    Returns:
+        Blocks whose networks are lists of weights.
+
+    Raises:
+        InputError: No row is left to learn from.
+        TrainingDiverged: A loss became non-finite.
+    """
+    blocks = []
+    for k, (rest, stop) in enumerate(left_out(panel, folds, before=before, after=after)):
+        if np.isnan(rest.targets).all():
+            raise InputError(
+                "No row is left to learn from beside those that are judged; take --folds 2 or more."
+            )
+        draw, networks = batches(rest), []
+        for member in range(ensemble):
+            own = layer_seed(seed, k * ensemble + member)
+            program.set_weights(build(own).get_weights())
+            forget_moments(program)
+            drawn = draw(own)
+            train_batches(program, drawn, plan, culprit=drawn.culprit, listeners=listeners)
+            networks.append(program.get_weights())
+        blocks.append(Block(tuple(networks), stop))
+    return tuple(blocks)
+
+
+def plan_of(steps: int, batch_size: int, learning_rate: float) -> Plan:
+    """Return a plan of so many steps without validation.
+
+    Raises:
+        ParameterError: ``steps`` is no positive number.
+    """
+    check_positive(steps=steps)
+    epochs = min(steps, 10)
+    return Plan(epochs, -(-steps // epochs), batch_size, learning_rate, patience=epochs)

@@ -7,6 +7,7 @@ expected, and the band around it, are led back to the units of the values.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import keras
@@ -15,24 +16,22 @@ from numpy.typing import NDArray
 
 from forecast.data.local_windows import LocalWindows
 from forecast.data.panel import Panel
-from forecast.data.windows import check_positive
 from forecast.detection.streams import Scores, Stream
-from forecast.errors import InputError
-from forecast.estimators.blocks import Block, judges, left_out
-from forecast.models.inputs import layer_seed
+from forecast.estimators.blocks import Block, judges, learn_blocks, plan_of
 from forecast.models.losses import DistributionLoss
 from forecast.models.running import RunningSpec, build_running
-from forecast.training.fit import Listeners, Plan, compile_model, forget_moments, train_batches
+from forecast.training.fit import Listeners, compile_model
 from forecast.training.running import (
     TOGETHER,
-    RunningBatches,
     bend,
     bent_rows,
     forecast_running,
     means_behind,
+    running_examples,
     straighten,
     windows_for,
 )
+from forecast.training.window_batches import Examples, WindowBatches
 
 Floats = NDArray[np.float64]
 
@@ -123,9 +122,8 @@ class RunningErrors:
         expected = bend(
             straighten(expected, windows.centre[firsts][:, None], windows.unit[firsts][:, None]), *scale
         )
-        own = windows_for(panel, TOGETHER, REACH, max(self.horizons))
         for ends in np.split(np.flatnonzero(seen), np.arange(_BLOCK, seen.sum(), _BLOCK)):
-            behind = bent_rows(own, ends)
+            behind = bent_rows(windows, ends, windows.rows - 1)
             actual[ends] = np.stack([means_behind(behind, h)[:, 0] for h in self.horizons], axis=1)
         scale = windows.centre, windows.unit
         return [self._of(panel, i, scale, expected, actual) for i in range(len(panel))]
@@ -179,25 +177,30 @@ def learn_running_errors(
         InputError: There is no window to learn from.
         TrainingDiverged: A loss became non-finite.
     """
-    check_positive(steps=steps)
-    epochs = min(steps, 10)
-    plan = Plan(epochs, -(-steps // epochs), _BATCH, _RATE, patience=epochs)
-    program = recipe.build(recipe.spec.seed)
+    program, plan = recipe.build(recipe.spec.seed), plan_of(steps, _BATCH, _RATE)
     compile_model(program, DistributionLoss("student"), plan)
-    blocks = []
-    for k, (rest, stop) in enumerate(left_out(panel, folds)):
-        windows, networks = recipe.windows(rest), []
+
+    def batches(rest: Panel) -> Callable[[int], WindowBatches]:
+        windows = recipe.windows(rest)
         ends = np.flatnonzero(~np.isnan(rest.targets).all(axis=1))
-        if not len(ends):
-            raise InputError(
-                "No row is left to learn from beside those that are judged; take --folds 2 or more."
-            )
-        for member in range(ensemble):
-            seed = layer_seed(recipe.spec.seed, k * ensemble + member)
-            program.set_weights(recipe.build(seed).get_weights())
-            forget_moments(program)
-            batches = RunningBatches(windows, ends, recipe.spec.horizons, plan.batch_size, plan.steps, seed)
-            train_batches(program, batches, plan, culprit=batches.culprit, listeners=listeners)
-            networks.append(program.get_weights())
-        blocks.append(Block(tuple(networks), stop))
-    return RunningErrors(recipe, tuple(blocks), program)
+
+        def examples(ends: NDArray[np.int64], *_: int) -> Examples:
+            return running_examples(windows, ends, recipe.spec.horizons)
+
+        return lambda seed: WindowBatches(windows, ends, plan.batch_size, plan.steps, seed, examples)
+
+    # What is forecast from the last rows of a block lies behind it.
+    blocks = learn_blocks(
+        panel,
+        program,
+        recipe.build,
+        batches,
+        plan,
+        folds=folds,
+        ensemble=ensemble,
+        seed=recipe.spec.seed,
+        before=0,
+        after=max(recipe.spec.horizons),
+        listeners=listeners,
+    )
+    return RunningErrors(recipe, blocks, program)

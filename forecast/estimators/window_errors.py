@@ -8,6 +8,7 @@ into missing rows, are read with a mark of what is known. Of missing rows nothin
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import keras
@@ -17,16 +18,14 @@ from scipy.special import ndtri
 
 from forecast.data.local_windows import LocalWindows
 from forecast.data.panel import Panel
-from forecast.data.windows import check_positive
 from forecast.detection.streams import Scores, Stream
-from forecast.errors import InputError
-from forecast.estimators.blocks import Block, judges, left_out
+from forecast.estimators.blocks import Block, judges, learn_blocks, plan_of
 from forecast.models.autoencoder import WindowSpec, build_autoencoder, build_variational
 from forecast.models.draws import common_noise
-from forecast.models.inputs import layer_seed
 from forecast.models.losses import DistributionLoss, PointLoss
-from forecast.training.fit import Listeners, Plan, compile_model, forget_moments, train_batches
-from forecast.training.reconstructing import WindowBatches, make_windows_again
+from forecast.training.fit import Listeners, compile_model
+from forecast.training.reconstructing import make_windows_again, window_examples
+from forecast.training.window_batches import Examples, WindowBatches
 
 Floats = NDArray[np.float64]
 Weights = list[np.ndarray]
@@ -177,31 +176,37 @@ def learn_window_errors(
         InputError: There is no window to learn from.
         TrainingDiverged: A loss became non-finite.
     """
-    check_positive(steps=steps)
-    epochs = min(steps, 10)
-    plan = Plan(epochs, -(-steps // epochs), _BATCH, _RATE, patience=epochs)
-    program = recipe.build(recipe.spec.seed)
+    program, plan, spec = recipe.build(recipe.spec.seed), plan_of(steps, _BATCH, _RATE), recipe.spec
     compile_model(program, DistributionLoss("normal") if recipe.noisy else PointLoss("mae"), plan)
-    # A window that ends in a block reaches back before it, and what is expected behind one ends a row after it.
-    blocks, spec = [], recipe.spec
-    for k, (rest, stop) in enumerate(left_out(panel, folds, before=spec.rows, after=1)):
-        windows, networks = recipe.windows(rest), []
+    code = recipe.code if recipe.noisy else 0
+
+    def batches(rest: Panel) -> Callable[[int], WindowBatches]:
+        windows = recipe.windows(rest)
         ends = np.flatnonzero(windows.known)
-        if not len(ends):
-            raise InputError(
-                "No row is left to learn from beside those that are judged; take --folds 2 or more."
-            )
-        for member in range(ensemble):
-            seed = layer_seed(spec.seed, k * ensemble + member)
-            program.set_weights(recipe.build(seed).get_weights())
-            forget_moments(program)
-            batches = WindowBatches(
-                windows, ends, plan.batch_size, plan.steps, seed, code=recipe.code if recipe.noisy else 0
-            )
-            train_batches(program, batches, plan, culprit=batches.culprit, listeners=listeners)
-            networks.append(program.get_weights())
-        blocks.append(Block(tuple(networks), stop))
-    return WindowErrors(recipe, tuple(blocks), program)
+
+        def drawn(seed: int) -> WindowBatches:
+            def examples(ends: NDArray[np.int64], *place: int) -> Examples:
+                return window_examples(windows, ends, np.random.default_rng((seed, *place)), code)
+
+            return WindowBatches(windows, ends, plan.batch_size, plan.steps, seed, examples)
+
+        return drawn
+
+    # A window that ends in a block reaches back before it, and what is expected behind one ends a row after it.
+    blocks = learn_blocks(
+        panel,
+        program,
+        recipe.build,
+        batches,
+        plan,
+        folds=folds,
+        ensemble=ensemble,
+        seed=spec.seed,
+        before=spec.rows,
+        after=1,
+        listeners=listeners,
+    )
+    return WindowErrors(recipe, blocks, program)
 
 
 def _judged(recipe: Recipe, windows: LocalWindows, ends: NDArray[np.int64], made: Floats) -> Floats:

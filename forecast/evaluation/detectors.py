@@ -12,23 +12,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from forecast.errors import ForecastWarning, InputError, ParameterError
-from forecast.evaluation.affiliation import affiliation_scores
-from forecast.evaluation.events import SECONDS_A_DAY, Spans, check_spans, event_scores
-from forecast.evaluation.nab import PROFILES, nab_sums
-from forecast.evaluation.ranges import range_scores
+from forecast.evaluation.detector_measures import LESS, Detections, Labels, Measured, Sums, added
+from forecast.evaluation.events import Spans, check_spans
 from forecast.evaluation.significance import LEVEL, REPLICATES, LossGrid, bootstrap_means, interval
-from forecast.evaluation.vus import vus_scores
 
 Floats = NDArray[np.float64]
-Counts = NDArray[np.int64]
 
 THRESHOLDS = ("fixed", "validated", "labels")
 """How a threshold was made: before any label was seen, on labels of other rows, or on those it is measured by."""
@@ -38,28 +33,6 @@ WINDOW = 24
 """Rows of the widest buffer of VUS."""
 DRAWS = 20
 """Times that alarms are thrown at random."""
-
-# Measures of which less is better.
-_LESS = ("false alarms per 1,000 rows", "false alarms per day", "delay")
-_NAB = dict(zip(("NAB", "NAB low FP", "NAB low FN"), PROFILES, strict=True))
-_ADJUSTED = "point-adjusted F1"
-
-
-@dataclass(frozen=True, eq=False)
-class Detections:
-    """What a method says about some series.
-
-    Args:
-        method: Its name.
-        scores: Of each series, one number a row, larger is more anomalous, NaN where there is none.
-        alarms: Of each series, in order and apart: row at which an alarm was raised, and row behind its last.
-        threshold: One of ``THRESHOLDS``.
-    """
-
-    method: str
-    scores: Sequence[Floats]
-    alarms: Sequence[Spans]
-    threshold: str = "fixed"
 
 
 def detector_table(
@@ -116,11 +89,11 @@ def detector_table(
     begins = [0] * len(rows) if first is None else [int(row) for row in first]
     labels = _labels(events, rows, begins)
     seen = [_counted(one, rows, begins) for one in methods]
-    measured = _Measured(labels, tolerance, window, step_seconds, legacy)
+    measured = Measured(labels, tolerance, window, step_seconds, legacy)
     sums = {one.method: measured.sums(one) for one in seen}
     rng = np.random.default_rng(seed)
     thrown = [_thrown(seen[0], labels, rng) for _ in range(draws)]
-    sums[RANDOM] = _added([measured.sums(one) for one in thrown])
+    sums[RANDOM] = added([measured.sums(one) for one in thrown])
     if legacy:
         warnings.warn(
             "Point-adjusted F1 calls an event found whole as soon as one of its rows is flagged: alarms at random "
@@ -154,15 +127,6 @@ def share_better(own: Floats, other: Floats, *, less: bool = False) -> float:
     return float(np.mean((known > 0) + 0.5 * (known == 0))) if len(known) else float("nan")
 
 
-@dataclass(frozen=True, eq=False)
-class _Labels:
-    """Events of each series, in rows that count: counted from the first of them."""
-
-    events: list[Spans]
-    windows: list[Spans]
-    rows: list[int]
-
-
 def _check(
     methods: Sequence[Detections], events: Sequence[Spans], tolerance: int, window: int, draws: int
 ) -> None:
@@ -190,7 +154,7 @@ def _check(
         )
 
 
-def _labels(events: Sequence[Spans], rows: Sequence[int], begins: Sequence[int]) -> _Labels:
+def _labels(events: Sequence[Spans], rows: Sequence[int], begins: Sequence[int]) -> Labels:
     """Cut events to the rows that count."""
     if len(begins) != len(rows) or any(
         not 0 <= begin <= count for begin, count in zip(begins, rows, strict=True)
@@ -205,7 +169,7 @@ def _labels(events: Sequence[Spans], rows: Sequence[int], begins: Sequence[int])
         cut.append([(max(start - begin, 0), stop - begin) for start, stop in kept])
         # An event that began earlier keeps its length: what a flag in it is worth depends on where it lies.
         whole.append([(start - begin, stop - begin) for start, stop in kept])
-    return _Labels(cut, whole, left)
+    return Labels(cut, whole, left)
 
 
 def _counted(one: Detections, rows: Sequence[int], begins: Sequence[int]) -> Detections:
@@ -219,7 +183,7 @@ def _counted(one: Detections, rows: Sequence[int], begins: Sequence[int]) -> Det
     return replace(one, scores=scores, alarms=alarms)
 
 
-def _thrown(one: Detections, labels: _Labels, rng: np.random.Generator) -> Detections:
+def _thrown(one: Detections, labels: Labels, rng: np.random.Generator) -> Detections:
     """Throw a method's alarms anywhere: all arrangements in which none overlap are as likely.
 
     Series lie end to end for it; an alarm that begins in one ends with it.
@@ -239,165 +203,8 @@ def _thrown(one: Detections, labels: _Labels, rng: np.random.Generator) -> Detec
     return Detections(RANDOM, [rng.random(rows) for rows in labels.rows], alarms)
 
 
-class _Sums(NamedTuple):
-    """What a method's measures are made of: by measure, sums and counts of each series; and delays.
-
-    Args:
-        of: By measure, two arrays ``(series,)`` whose totals' ratio it is.
-        owner: Series of each delay.
-        delays: Rows from the start of each found event to its first alarm.
-        times: How often alarms were thrown, 1 for those of a method.
-    """
-
-    of: dict[str, tuple[Floats, Counts]]
-    owner: Counts
-    delays: Floats
-    times: int = 1
-
-
-def _added(parts: list[_Sums]) -> _Sums:
-    of = {name: tuple(np.sum([part.of[name] for part in parts], axis=0)) for name in parts[0].of}
-    return _Sums(
-        {name: (sums, counts.astype(np.int64)) for name, (sums, counts) in of.items()},
-        np.concatenate([part.owner for part in parts]),
-        np.concatenate([part.delays for part in parts]),
-        len(parts),
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class _Measured:
-    """How alarms and scores are measured.
-
-    Args:
-        labels: Events of the rows that count.
-        tolerance: Rows around events.
-        window: Of VUS.
-        step_seconds: Seconds between rows.
-        legacy: Whether point-adjusted F1 is among the measures.
-    """
-
-    labels: _Labels
-    tolerance: int
-    window: int
-    step_seconds: float | None
-    legacy: bool
-
-    @property
-    def settings(self) -> dict[str, str]:
-        """What each measure stands on, by name, in the order of the table."""
-        near, stretch = f"± {_rows(self.tolerance)}", "flat, no reward for existence"
-        settings = {"alarms": "", "precision": near, "recall": near, "F1": near}
-        settings |= dict.fromkeys(_LESS[:2], near) | {"delay": f"median rows, {near}"}
-        settings |= dict.fromkeys(_NAB, f"windows: events {near}")
-        settings |= dict.fromkeys(("VUS-PR", "VUS-ROC"), f"window {_rows(self.window)}")
-        settings |= dict.fromkeys(("affiliation precision", "affiliation recall"), "zones of events")
-        settings |= dict.fromkeys(("range precision", "range recall"), stretch)
-        return settings | ({_ADJUSTED: "legacy"} if self.legacy else {})
-
-    def sums(self, one: Detections) -> _Sums:
-        """Measure every series by itself, as parts of what is measured of all of them."""
-        series = range(len(self.labels.rows))
-        events, rows = self.labels.events, self.labels.rows
-        found = [
-            event_scores([one.alarms[i]], [events[i]], [rows[i]], tolerance=self.tolerance) for i in series
-        ]
-        alarms, false = (
-            np.array([getattr(f, name) for f in found], np.float64) for name in ("alarms", "false_alarms")
-        )
-        watched, labelled = np.array(rows), np.array([len(spans) for spans in events])
-        parts = {
-            "precision": (alarms - false, alarms),
-            "recall": (np.array([f.found for f in found], np.float64), labelled),
-            "false alarms per 1,000 rows": (1_000 * false, watched),
-        }
-        if self.step_seconds is not None:
-            parts["false alarms per day"] = (false * SECONDS_A_DAY / self.step_seconds, watched)
-        parts |= self._nab(one, labelled) | self._ranks(one) | self._stretches(one, labelled)
-        if self.legacy:
-            parts[_ADJUSTED] = self._adjusted(one)
-        return _Sums(
-            {
-                name: (np.asarray(sums, np.float64), np.asarray(counts, np.int64))
-                for name, (sums, counts) in parts.items()
-            },
-            np.repeat(np.arange(len(rows)), [len(f.delays) for f in found]),
-            np.concatenate([f.delays for f in found]).astype(np.float64),
-        )
-
-    def _nab(self, one: Detections, labelled: Counts) -> dict:
-        raised = [np.array([start for start, _ in spans], np.int64) for spans in one.alarms]
-        # Rows before the first that counts are laid in front again, where an event began there.
-        lead = [max([0, *(-start for start, _ in spans)]) for spans in self.labels.windows]
-        rows = [count + more for count, more in zip(self.labels.rows, lead, strict=True)]
-        windows = [
-            _widened([(a + more, b + more) for a, b in spans], self.tolerance, count)
-            for spans, more, count in zip(self.labels.windows, lead, rows, strict=True)
-        ]
-        flags = [flag + more for flag, more in zip(raised, lead, strict=True)]
-        return {name: (nab_sums(flags, windows, rows, profile), labelled) for name, profile in _NAB.items()}
-
-    def _ranks(self, one: Detections) -> dict:
-        series = len(self.labels.rows)
-        areas, known = np.zeros((2, series)), np.zeros(series, np.int64)
-        for i, (scores, spans) in enumerate(zip(one.scores, self.labels.events, strict=True)):
-            if len(spans):
-                volumes = vus_scores([scores], [spans], buffer=self.window)
-                areas[:, i], known[i] = (volumes.pr, volumes.roc), 1
-        return {"VUS-PR": (areas[0], known), "VUS-ROC": (areas[1], known)}
-
-    def _stretches(self, one: Detections, labelled: Counts) -> dict:
-        series = len(self.labels.rows)
-        near, zones = np.zeros((2, series)), np.zeros(series, np.int64)
-        covered = np.zeros((2, series))
-        for i, (alarms, spans, rows) in enumerate(
-            zip(one.alarms, self.labels.events, self.labels.rows, strict=True)
-        ):
-            ranged = range_scores([alarms], [spans], [rows])
-            covered[:, i] = np.nan_to_num([ranged.precision * len(alarms), ranged.recall * len(spans)])
-            if len(spans):
-                affiliated = affiliation_scores([alarms], [spans], [rows])
-                zones[i] = affiliated.flagged
-                near[:, i] = np.nan_to_num(affiliated.precision * zones[i]), affiliated.recall * len(spans)
-        raised = np.array([len(alarms) for alarms in one.alarms])
-        return {
-            "affiliation precision": (near[0], zones),
-            "affiliation recall": (near[1], labelled),
-            "range precision": (covered[0], raised),
-            "range recall": (covered[1], labelled),
-        }
-
-    def _adjusted(self, one: Detections) -> tuple[Floats, Floats]:
-        """Count rows: all of an event are found if one is flagged."""
-        series = len(self.labels.rows)
-        hits, rows = np.zeros(series), np.zeros(series)
-        for i, (alarms, spans) in enumerate(zip(one.alarms, self.labels.events, strict=True)):
-            flagged = sum(stop - start for start, stop in alarms)
-            for first, stop in spans:
-                inside = sum(max(min(b, stop) - max(a, first), 0) for a, b in alarms)
-                flagged -= inside
-                hits[i] += stop - first if inside else 0
-                rows[i] += stop - first
-            # Twice the hits, by what is flagged after the adjustment and what is labelled.
-            rows[i] += hits[i] + flagged
-        return 2 * hits, rows
-
-
-def _widened(spans: Spans, tolerance: int, rows: int) -> list[tuple[int, int]]:
-    """Widen events by the tolerance; a row in reach of two belongs to the nearer one, to the earlier of equals."""
-    starts, stops = np.array(spans, np.int64).reshape(-1, 2).T
-    borders = (stops[:-1] + starts[1:] + 1) // 2
-    lows = np.maximum(starts - tolerance, np.append(0, borders)[: len(starts)])
-    highs = np.minimum(stops + tolerance, np.append(borders, rows)[: len(starts)])
-    return [(int(low), int(high)) for low, high in zip(lows, highs, strict=True)]
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} row{'' if count == 1 else 's'}"
-
-
 def _table(
-    sums: Mapping[str, _Sums], thresholds: Mapping[str, str], reference: str, measured: _Measured, seed: int
+    sums: Mapping[str, Sums], thresholds: Mapping[str, str], reference: str, measured: Measured, seed: int
 ) -> pd.DataFrame:
     series = len(measured.labels.rows)
     values = {name: _values(one) for name, one in sums.items()}
@@ -418,7 +225,7 @@ def _table(
                     "value": own.get(measure, float("nan")),
                     "low": low,
                     "high": high,
-                    "better": np.nan if other is None else share_better(draws, other, less=measure in _LESS),
+                    "better": np.nan if other is None else share_better(draws, other, less=measure in LESS),
                 }
             )
     table = pd.DataFrame(rows)
@@ -436,7 +243,7 @@ def _table(
     return table
 
 
-def _values(one: _Sums) -> dict[str, float]:
+def _values(one: Sums) -> dict[str, float]:
     totals = {name: (sums.sum(), counts.sum()) for name, (sums, counts) in one.of.items()}
     found = {name: float(a / b) if b else float("nan") for name, (a, b) in totals.items()}
     found["alarms"] = float(totals["precision"][1] / one.times)
@@ -445,7 +252,7 @@ def _values(one: _Sums) -> dict[str, float]:
     return found
 
 
-def _drawn(one: _Sums, series: int, seed: int) -> dict[str, Floats]:
+def _drawn(one: Sums, series: int, seed: int) -> dict[str, Floats]:
     """Draw series anew: every method sees the same draws, so that their differences can be looked at."""
     grids = {name: LossGrid(sums[None, :, None], counts[:, None]) for name, (sums, counts) in one.of.items()}
     found = bootstrap_means(grids, seed=seed)
@@ -454,7 +261,7 @@ def _drawn(one: _Sums, series: int, seed: int) -> dict[str, Floats]:
     return found
 
 
-def _drawn_delays(one: _Sums, series: int, seed: int) -> Floats:
+def _drawn_delays(one: Sums, series: int, seed: int) -> Floats:
     counts = np.random.default_rng(seed).multinomial(series, np.full(series, 1 / series), REPLICATES)
     found = np.full(REPLICATES, np.nan)
     for k, times in enumerate(counts[:, one.owner] if len(one.delays) else []):

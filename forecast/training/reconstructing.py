@@ -7,62 +7,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.data.local_windows import LARGEST, LocalWindows
-from forecast.data.windows import order
 from forecast.training.predict import forecast_batch, full_batches
-from forecast.training.sequence import Passes
+from forecast.training.window_batches import Examples
 
 # Windows of every call, the last one filled up; few calls cost less than many, and one new row costs a full one.
 CALL = 256
 
 
-class WindowBatches(keras.utils.PyDataset):
-    """Batches of windows that are to be made again, in an order that is a function of seed and epoch alone.
+def window_examples(
+    windows: LocalWindows, ends: NDArray[np.int64], draw: np.random.Generator, code: int = 0
+) -> Examples:
+    """Return inputs of windows that are to be made again, the rows to be made, and their weights: 0 where missing.
 
     Args:
         windows: Of a panel.
-        ends: Last rows of those to learn from.
-        batch_size: Windows a batch.
-        steps: Batches an epoch.
-        seed: Seed of the order and of the noise.
+        ends: Their last rows.
+        draw: Source of noise.
         code: Normal numbers that go with each window; 0 for a network that takes none.
     """
-
-    def __init__(
-        self,
-        windows: LocalWindows,
-        ends: NDArray[np.int64],
-        batch_size: int,
-        steps: int,
-        seed: int,
-        *,
-        code: int = 0,
-    ):
-        super().__init__(workers=1, use_multiprocessing=False)
-        self.windows, self.ends, self.steps, self.seed, self.code = windows, ends, steps, seed, code
-        self.passes = Passes(len(ends), batch_size, steps, lambda number: order(len(ends), seed, number))
-        self.epoch = 0
-
-    def __len__(self) -> int:
-        return self.steps
-
-    def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
-        """Return inputs, rows to be made, and their weights: 0 where missing."""
-        ends = self.ends[self.passes.members(self.epoch, index)]
-        inputs, made = inputs_of(self.windows, ends)
-        if self.code:
-            draw = np.random.default_rng((self.seed, self.epoch, index))
-            inputs["noise"] = draw.standard_normal((len(ends), 1, self.code)).astype(np.float32)
-        known = ~np.isnan(made)
-        return inputs, np.where(known, made, 0.0), known * row_weights(self.windows)[:, None]
-
-    def on_epoch_end(self) -> None:
-        self.epoch += 1
-
-    def culprit(self, epoch: int, index: int) -> str:
-        """Say which window holds the largest value of a batch whose loss is not finite."""
-        ends = self.ends[self.passes.members(epoch, index)]
-        sizes = np.abs(np.nan_to_num(self.windows.raw(ends))).max(axis=(1, 2))
-        return f"Largest value in that batch: {sizes.max():g}. Check that value."
+    inputs, made = inputs_of(windows, ends)
+    if code:
+        inputs["noise"] = draw.standard_normal((len(ends), 1, code)).astype(np.float32)
+    known = ~np.isnan(made)
+    return inputs, np.where(known, made, 0.0), known * row_weights(windows)[:, None]
 
 
 def row_weights(windows: LocalWindows) -> np.ndarray:

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from forecast.data.local_windows import LocalWindows
 from forecast.data.panel import Panel
-from forecast.data.windows import order
 from forecast.training.predict import forecast_batch, full_batches
-from forecast.training.sequence import Passes
+from forecast.training.window_batches import Examples
 
 Floats = NDArray[np.float64]
 
@@ -24,57 +23,23 @@ _LEAST = 0.01
 _UNSETTLED = 8
 
 
-class RunningBatches(keras.utils.PyDataset):
-    """Batches of windows whose every row is an example, in an order that is a function of seed and epoch alone.
+def running_examples(windows: LocalWindows, ends: NDArray[np.int64], horizons: tuple[int, ...]) -> Examples:
+    """Return inputs of windows whose every row is an example, means to be forecast, and their weights.
 
     Args:
         windows: From ``windows_for``.
-        ends: Where windows are scaled.
-        horizons: Rows whose mean is forecast.
-        batch_size: Windows of all channels a batch.
-        steps: Batches an epoch.
-        seed: Of the order.
+        ends: Rows up to which they are scaled.
+        horizons: Rows whose mean is forecast; one of which too few rows are known weighs nothing.
     """
-
-    def __init__(
-        self,
-        windows: LocalWindows,
-        ends: NDArray[np.int64],
-        horizons: tuple[int, ...],
-        batch_size: int,
-        steps: int,
-        seed: int,
-    ):
-        super().__init__(workers=1, use_multiprocessing=False)
-        self.windows, self.ends, self.horizons, self.steps = windows, ends, horizons, steps
-        self.passes = Passes(len(ends), batch_size, steps, lambda number: order(len(ends), seed, number))
-        self.epoch = 0
-
-    def __len__(self) -> int:
-        return self.steps
-
-    def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
-        """Return inputs, means to be forecast, and their weights: 0 where too few rows are known."""
-        ends = self.ends[self.passes.members(self.epoch, index)]
-        bent = bent_rows(self.windows, ends)
-        rows = self.windows.rows + TOGETHER - 1
-        means = np.stack([means_behind(bent, h)[:, :rows] for h in self.horizons], axis=-1)
-        series = np.searchsorted(self.windows.panel.offsets, ends, side="right") - 1
-        place = (ends - self.windows.panel.offsets[series])[:, None] + np.arange(rows) - self.windows.rows + 1
-        known = ~np.isnan(means) & (place >= _UNSETTLED)[..., None, None]
-        inputs = _inputs(bent[:, :rows])
-        actual = np.where(known, means, 0.0)
-        # The channels of a window are windows of their own.
-        return inputs, _apart(actual).astype(np.float32), _apart(known).astype(np.float32)
-
-    def on_epoch_end(self) -> None:
-        self.epoch += 1
-
-    def culprit(self, epoch: int, index: int) -> str:
-        """Say which value is the largest of a batch whose loss is not finite."""
-        ends = self.ends[self.passes.members(epoch, index)]
-        sizes = np.abs(np.nan_to_num(self.windows.raw(ends))).max(axis=(1, 2))
-        return f"Largest value in that batch: {sizes.max():g}. Check that value."
+    bent = bent_rows(windows, ends)
+    rows = windows.rows + TOGETHER - 1
+    means = np.stack([means_behind(bent, h)[:, :rows] for h in horizons], axis=-1)
+    series = np.searchsorted(windows.panel.offsets, ends, side="right") - 1
+    place = (ends - windows.panel.offsets[series])[:, None] + np.arange(rows) - windows.rows + 1
+    known = ~np.isnan(means) & (place >= _UNSETTLED)[..., None, None]
+    # The channels of a window are windows of their own.
+    actual, weights = (_apart(values).astype(np.float32) for values in (np.where(known, means, 0.0), known))
+    return _inputs(bent[:, :rows]), actual, weights
 
 
 def windows_for(panel: Panel, rows: int, reach: int, horizon: int) -> LocalWindows:
@@ -89,12 +54,17 @@ def windows_for(panel: Panel, rows: int, reach: int, horizon: int) -> LocalWindo
     return LocalWindows(panel, rows - TOGETHER + 1, reach, TOGETHER - 1 + horizon, _LEAST)
 
 
-def bent_rows(windows: LocalWindows, ends: NDArray[np.int64]) -> Floats:
+def bent_rows(windows: LocalWindows, ends: NDArray[np.int64], skip: int = 0) -> Floats:
     """Return the rows that are read and those behind, scaled and bent: the inverse hyperbolic sine of spreads.
 
     One burst is then not worth a thousand usual rows, and is still larger than a smaller one.
+
+    Args:
+        windows: From ``windows_for``.
+        ends: Rows up to which they are scaled.
+        skip: First rows that are left out.
     """
-    raw = windows.raw(ends)[:, windows.beyond :]
+    raw = windows.raw(ends)[:, windows.beyond + skip :]
     return bend(raw, windows.centre[ends][:, None], windows.unit[ends][:, None])
 
 

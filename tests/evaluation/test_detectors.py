@@ -9,6 +9,7 @@ import pytest
 from forecast.errors import ForecastWarning, InputError, ParameterError
 from forecast.evaluation import detectors
 from forecast.evaluation.affiliation import affiliation_scores
+from forecast.evaluation.detector_measures import Measured, Sums, _widened
 from forecast.evaluation.detectors import Detections, detector_table, share_better
 from forecast.evaluation.events import event_scores, spans_of
 from forecast.evaluation.nab import PROFILES, nab_score, nab_sums, probation_rows
@@ -145,9 +146,9 @@ def test_intervals_are_those_of_series_drawn_anew():
     assert "2,000 bootstrap draws of 2 series" in table.attrs["interval"]
 
 
-def _sums(one: Detections, events: list, rows: list) -> detectors._Sums:
+def _sums(one: Detections, events: list, rows: list) -> Sums:
     labels = detectors._labels(events, rows, [0] * len(rows))
-    return detectors._Measured(labels, 0, 4, None, False).sums(one)
+    return Measured(labels, 0, 4, None, False).sums(one)
 
 
 def test_better_counts_paired_draws():
@@ -214,9 +215,9 @@ def test_events_at_the_edges_and_next_to_each_other():
 
 
 def test_the_tolerance_widens_windows_and_parts_them_half_way():
-    assert detectors._widened([(2, 4), (8, 10)], 3, 12) == [(0, 6), (6, 12)]
-    assert detectors._widened([(2, 4), (9, 10)], 3, 12) == [(0, 7), (7, 12)]
-    assert detectors._widened([], 3, 12) == []
+    assert _widened([(2, 4), (8, 10)], 3, 12) == [(0, 6), (6, 12)]
+    assert _widened([(2, 4), (9, 10)], 3, 12) == [(0, 7), (7, 12)]
+    assert _widened([], 3, 12) == []
     one = Detections("mine", [np.zeros(200)], [[(98, 99)]])
     assert values(detector_table([one], [[(100, 101)]]), "mine")["NAB"] < 0
     near = values(detector_table([one], [[(100, 101)]], tolerance=2), "mine")
