@@ -101,7 +101,10 @@ network_options = section(
 policy_options = section(
     "Alarms",
     option(
-        "--hold", type=whole(0, 100_000), default=30, metavar="ROWS", help="An alarm keeps smaller ones back."
+        "--hold",
+        type=whole(0, 100_000),
+        metavar="ROWS",
+        help="An alarm keeps smaller ones back; 30 at most, if not given.",
     ),
     option("--min-rows", type=whole(1), default=1, metavar="ROWS", help="That the evidence must last."),
     option("--merge", type=whole(0), default=0, metavar="ROWS", help="Behind an event that belong to it."),

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import beta
 
-from forecast.detection.evidence import held
+from forecast.detection.rarity import held
 from forecast.detection.tables import Found
 from forecast.errors import InputError
 

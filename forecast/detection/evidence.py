@@ -8,13 +8,15 @@ does not exceed by a decade: a rate asked for is one of alarms, not of alarmed r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecast.detection.engines import TAILED, Engine, Past
-from forecast.detection.rarity import Rarity
+from forecast.detection.limits import Limits
+from forecast.detection.rarity import Rarity, held, learn_rarity
 from forecast.detection.simple import RANGE_MARGIN
 from forecast.detection.streams import Scores, Stream
 
@@ -26,8 +28,6 @@ LEVELS = ("above", "below", "range", "gap")
 OUTSIDE = 3.0
 """Decades that a value counts which is outside of everything seen before, beside its rank."""
 
-_MORE = 1.0
-_BLOCK = 64
 _NO_ROWS = np.empty(0)
 
 
@@ -56,7 +56,7 @@ class Evidence:
         scores: What it was made from.
         parts: Decades of each stream, float64 ``(rows, streams)``, NaN at rows without any score.
         total: Their sum, ``(rows,)``.
-        limits: Score that would be as rare as the rate asks for, by the scores before; axes as ``parts``.
+        limits: Scores that would be as rare as the rate asks for.
         p: How rare such a sum is, ``(rows,)``; NaN at rows without any score, and everywhere before it was judged.
         alarms: Whether an alarm is raised, bool ``(rows,)``.
     """
@@ -64,7 +64,7 @@ class Evidence:
     scores: Scores
     parts: Floats
     total: Floats
-    limits: Floats
+    limits: Limits
     p: Floats
     alarms: NDArray[np.bool_]
 
@@ -102,29 +102,26 @@ class Chain:
             memory: Of the rows before.
             scores: Of the new rows.
         """
-        found, pasts = self._p_values(memory, scores)
-        known = ~np.all(np.isnan(found), axis=1)
-        decades = np.maximum(-np.log10(found) - self._floors(memory, scores), 0.0)
-        outside = np.array([stream.kind == "range" for stream in scores.streams])
-        decades[:, outside] = np.where(
-            scores.values[:, outside] > RANGE_MARGIN, decades[:, outside] + OUTSIDE, 0.0
-        )
-        parts = np.where(known[:, None], np.nan_to_num(decades), np.nan)
+        parts, pasts = self._parts(memory, scores)
         total = parts.sum(axis=1)
-        limits = self._limits(memory, scores)
+        engines, before = self._engines(scores), memory.pasts or (Past(),) * len(scores.streams)
+        limits = Limits(engines, before, scores.values, self.rate, memory.rows, memory.limits)
         nothing = np.zeros(len(total), bool)
         evidence = Evidence(scores, parts, total, limits, np.full(len(total), np.nan), nothing)
-        newest = limits[-1] if len(limits) else memory.limits
-        return evidence, replace(memory, pasts=pasts, rows=memory.rows + len(total), limits=newest)
+        rows = memory.rows + len(total)
+        return evidence, replace(memory, pasts=pasts, rows=rows, limits=limits.newest())
 
-    def peaks(self, evidence: Evidence) -> Floats:
-        """Return the evidence of rows of a series from its first where it exceeds the ``hold`` rows before, else 0."""
-        total = np.nan_to_num(evidence.total)
-        if not self.hold or not len(total):
-            return total
-        padded = np.concatenate([np.zeros(self.hold), total])
-        before = np.lib.stride_tricks.sliding_window_view(padded, self.hold)[: len(total)].max(axis=1)
-        return np.where(total > before, total, 0.0)
+    def learn(self, seen: Sequence[tuple[Scores, Memory]]) -> Chain:
+        """Return the chain that knows what evidence means.
+
+        The rows of training are weighed once more, as if they came again: now ranks are as fine as they will be, and
+        what was new when it was first seen is not.
+
+        Args:
+            seen: Scores of each series from its first row, and what is remembered behind its last.
+        """
+        totals = [self._parts(memory, _seen(scores))[0].sum(axis=1) for scores, memory in seen]
+        return replace(self, rarity=learn_rarity(totals, self.floor, self.hold, self.rate))
 
     def judge(self, memory: Memory, evidence: Evidence) -> tuple[Evidence, Memory]:
         """Say how rare the evidence of new rows is and where alarms are raised.
@@ -140,19 +137,27 @@ class Chain:
         kept = every[-self.hold :] if self.hold else _NO_ROWS
         return replace(evidence, p=p, alarms=raised > 0), replace(memory, raised=kept)
 
-    def _engine(self, stream: Stream) -> Engine:
+    def _engines(self, scores: Scores) -> list[Engine]:
         """Levels wander: how far they may go is not written in the tail of where they were, so they are ranked."""
-        tailed = self.engine.name in TAILED and stream.kind in LEVELS
-        return replace(self.engine, name="conformal") if tailed else self.engine
+        ranks = replace(self.engine, name="conformal")
+        tailed = self.engine.name in TAILED
+        return [ranks if tailed and stream.kind in LEVELS else self.engine for stream in scores.streams]
 
-    def _p_values(self, memory: Memory, scores: Scores) -> tuple[Floats, tuple[Past, ...]]:
+    def _parts(self, memory: Memory, scores: Scores) -> tuple[Floats, tuple[Past, ...]]:
+        """Return the decades of each stream, NaN at rows without any score, and what is remembered of its scores."""
         pasts = memory.pasts or (Past(),) * len(scores.streams)
-        engines = [self._engine(stream) for stream in scores.streams]
         moved = [
             engine.advance(past, column)
-            for engine, past, column in zip(engines, pasts, scores.values.T, strict=True)
+            for engine, past, column in zip(self._engines(scores), pasts, scores.values.T, strict=True)
         ]
-        return np.stack([p for p, _ in moved], axis=1), tuple(past for _, past in moved)
+        found = np.stack([p for p, _ in moved], axis=1)
+        known = ~np.all(np.isnan(found), axis=1)
+        decades = np.maximum(-np.log10(found) - self._floors(memory, scores), 0.0)
+        outside = np.array([stream.kind == "range" for stream in scores.streams])
+        decades[:, outside] = np.where(
+            scores.values[:, outside] > RANGE_MARGIN, decades[:, outside] + OUTSIDE, 0.0
+        )
+        return np.where(known[:, None], np.nan_to_num(decades), np.nan), tuple(past for _, past in moved)
 
     def _floors(self, memory: Memory, scores: Scores) -> Floats:
         """The floor, lower as long as a stream has too few scores to go beyond it by half a decade."""
@@ -160,53 +165,16 @@ class Chain:
         before = np.cumsum(~np.isnan(scores.values), axis=0) - 1 + np.array([past.seen for past in pasts])
         return np.minimum(self.floor, np.maximum(np.log10(np.maximum(before, 0) + 1) - 0.5, 0.0))
 
-    def _limits(self, memory: Memory, scores: Scores) -> Floats:
-        """Score of each stream that is as rare as the rate, infinite before there are any.
 
-        It is renewed at every 64th row of the series, however rows are handed over.
-        """
-        rows = len(scores.values)
-        limits = np.full(scores.values.shape, np.inf)
-        pasts = memory.pasts or (Past(),) * len(scores.streams)
-        for j, past in enumerate(pasts):
-            engine, observed = self._engine(scores.streams[j]), ~np.isnan(scores.values[:, j])
-            every = np.concatenate([past.scores, scores.values[observed, j]])
-            before = len(past.scores) + np.concatenate([[0], np.cumsum(observed)])
-            for first in range(-(memory.rows % _BLOCK), rows, _BLOCK):
-                if first < 0:
-                    limits[: first + _BLOCK, j] = memory.limits[j]
-                    continue
-                window = every[max(before[first] - self.engine.window, 0) : before[first]]
-                limits[first : first + _BLOCK, j] = engine.limit(window, self.rate)
-        return limits
-
-
-def held(total: Floats, rare: NDArray[np.bool_], hold: int, before: Floats = _NO_ROWS) -> Floats:
-    """Return the evidence of rows that raise an alarm, 0 for the others.
-
-    Args:
-        total: Evidence of rows, ``(rows,)``.
-        rare: Whether it is rare enough.
-        hold: Rows for which an alarm keeps back those that do not exceed it by a decade.
-        before: Return value of the rows before these.
-
-    Example:
-        >>> held(np.array([3.0, 3.5, 4.5, 0.0, 3.0]), np.array([True, True, True, False, True]), hold=2)
-        array([3. , 0. , 4.5, 0. , 0. ])
-    """
-    lead = min(len(before), hold)
-    raised = np.concatenate([before[len(before) - lead :], np.zeros(len(total))])
-    for row in np.flatnonzero(rare):
-        past = raised[max(lead + row - hold, 0) : lead + row]
-        highest = past.max(initial=0.0)
-        if highest == 0 or total[row] > highest + _MORE:
-            raised[lead + row] = total[row]
-    return raised[lead:]
+def _seen(scores: Scores) -> Scores:
+    """Return scores of rows that come again: none lies outside of all before."""
+    outside = np.array([stream.kind == "range" for stream in scores.streams])
+    return replace(scores, values=np.where(outside, np.minimum(scores.values, 0.0), scores.values))
 
 
 def bounds(evidence: Evidence, row: int, stream: int) -> tuple[float, float]:
     """Return the interval outside of which the stream's evidence is as rare as the rate asked for."""
-    limit, expected = evidence.limits[row, stream], evidence.scores.expected[row, stream]
+    limit, expected = evidence.limits.at(row, stream), evidence.scores.expected[row, stream]
     centre, unit = (array[row, stream] for array in evidence.scores.arrays[3:])
     kind, rows = evidence.streams[stream].kind, evidence.streams[stream].rows
     if kind in ("above", "below"):
@@ -215,7 +183,7 @@ def bounds(evidence: Evidence, row: int, stream: int) -> tuple[float, float]:
         partner = next(
             j for j, s in enumerate(evidence.streams) if (s.kind, s.rows, s.channel) == (other, rows, channel)
         )
-        ends = {kind: limit, other: evidence.limits[row, partner]}
+        ends = {kind: limit, other: evidence.limits.at(row, partner)}
         return -float(ends["below"]), float(ends["above"])
     if kind in ("range", "likelihood"):
         return np.nan, np.nan  # their scores have another unit than the values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -13,7 +14,6 @@ from forecast.data.table import Choice
 from forecast.detection.evidence import Chain, Evidence
 from forecast.detection.evidence import Memory as ChainMemory
 from forecast.detection.policy import Event, Policy, watch
-from forecast.detection.rarity import learn_rarity
 from forecast.detection.simple import Memory as SimpleMemory
 from forecast.detection.simple import Simple
 from forecast.detection.streams import Scores
@@ -92,8 +92,7 @@ class FittedDetector:
         states = [self.start()] * len(panel)
         had = np.zeros(len(panel), np.int64)
         weighed = self._weigh(panel, had, states)
-        peaks = [self.chain.peaks(evidence) for evidence, _ in weighed]
-        chain = replace(self.chain, rarity=learn_rarity(peaks, self.chain.floor))
+        chain = self.chain.learn([(evidence.scores, state.chain) for evidence, state in weighed])
         learned = replace(self, chain=chain, history=panel.tail(self.lookback))
         _, after = learned._judge(panel, had, states, weighed)
         return replace(learned, states=dict(zip(panel.ids, after, strict=True)))
@@ -180,6 +179,16 @@ def split(history: Panel, given: Panel) -> tuple[Panel | None, Panel | None]:
     old = np.where(_lengths(history, given) > 0, np.clip(left, 0, given.lengths), 0).astype(np.int64)
     seen = given.cut(given.offsets[:-1] + old) if old.any() else None
     return seen, given if (old < given.lengths).any() else None
+
+
+def joined(older: Sequence[Found], newer: Sequence[Found], ids: Sequence[object]) -> list[Found]:
+    """Order what was found by series, then by time; an event that went on is told once, as it went on."""
+    first, then = ({one.series: one for one in found} for found in (older, newer))
+    for name in set(first) & set(then):
+        begun = {event.start for event in then[name].events}
+        kept = [event for event in first[name].events if event.start not in begun]
+        first[name] = replace(first[name], events=kept)
+    return [found[name] for name in ids for found in (first, then) if name in found]
 
 
 def _lengths(history: Panel, given: Panel) -> NDArray[np.int64]:

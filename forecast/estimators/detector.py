@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from forecast.detection.calibration import calibration_table
 from forecast.detection.tables import Found, event_table, score_table
 from forecast.estimators.contract import as_table
-from forecast.estimators.detecting import FittedDetector, split
+from forecast.estimators.detecting import FittedDetector, joined, split
 from forecast.estimators.judging import judge
 from forecast.estimators.truth import read_labelled
 from forecast.estimators.watching import learn_detector
@@ -60,7 +60,8 @@ class Detector(OutlierMixin, BaseEstimator):
             count, or ``"hybrid"``, of that and ranks; ``"aci"``; or for comparison ``"gaussian"``, ``"quantile"``,
             ``"dynamic"``, ``"likelihood"``. Levels are ranked.
         window: Most rows that p-values look back at.
-        hold: Rows for which an alarm keeps back those that do not exceed it by a decade.
+        hold: Rows for which an alarm keeps back those that do not exceed it by a decade; None: 30, but at most half of
+            those between two alarms that were asked for.
         release: An event lasts while the evidence is at least this share of what raised it.
         min_rows: Rows that the evidence must last before an alarm is raised.
         merge: Rows behind an event within which a new alarm belongs to it.
@@ -83,8 +84,8 @@ class Detector(OutlierMixin, BaseEstimator):
         >>> table = forecast.load_dataset("nile")
         >>> detector = forecast.Detector("novelty", alarms="1 per 20 rows").fit(table[:60])
         >>> events = detector.detect(table)
-        >>> events["start"].dt.year.tolist(), events["kind"].tolist()
-        ([1902, 1913], ['below', 'below'])
+        >>> dict(zip(events["start"].dt.year, events["kind"]))
+        {1888: 'below', 1900: 'range', 1913: 'range', 1925: 'below', 1940: 'below'}
     """
 
     def __init__(
@@ -111,7 +112,7 @@ class Detector(OutlierMixin, BaseEstimator):
         steps: int | None = None,
         engine: str = "gpd",
         window: int = 8_000,
-        hold: int = 30,
+        hold: int | None = None,
         release: float = 0.5,
         min_rows: int = 1,
         merge: int = 0,
@@ -259,7 +260,7 @@ class Detector(OutlierMixin, BaseEstimator):
             >>> found = detector.evaluate(table, {"start": ["1902-01-01", "1913-01-01"]}, tolerance=1)
             >>> recall = found[found["measure"] == "recall"].set_index("method")["value"]
             >>> recall[["novelty", "range check", "random"]].round(2).to_dict()
-            {'novelty': 1.0, 'range check': 1.0, 'random': 0.1}
+            {'novelty': 0.5, 'range check': 1.0, 'random': 0.12}
         """
         panel, spans = read_labelled(self._fitted().contract, X, events)
         return judge(self, panel, spans, tolerance=tolerance, window=window, legacy=legacy)
@@ -286,10 +287,8 @@ class Detector(OutlierMixin, BaseEstimator):
             return fitted.older(fitted.contract.read(as_table(X)))
         given = fitted.contract.read(as_table(X))
         seen, newer = split(fitted.history, given)
-        return [
-            *(fitted.older(seen) if seen is not None else []),
-            *(fitted.newer(newer)[0] if newer is not None else []),
-        ]
+        older = fitted.older(seen) if seen is not None else []
+        return joined(older, fitted.newer(newer)[0] if newer is not None else [], given.ids)
 
     def _fitted(self) -> FittedDetector:
         check_is_fitted(self)

@@ -112,7 +112,8 @@ def restore(file: ModelFile, contract: Any) -> FittedDetector:
     told = dict(described["chain"])
     parts = {"engine": checked(Engine, told["engine"]), "rarity": checked(Rarity, told["rarity"])}
     chain = checked(Chain, told | parts)
-    if chain.rarity is None or not 0 < chain.rarity.share <= 1 or not chain.rarity.mean > 0:
+    learned = chain.rarity
+    if learned is None or not (learned.level >= 0 and 0 < learned.share <= 1 and learned.mean > 0):
         raise ValueError("evidence of no meaning")
     if simple.name not in SIMPLE or simple.season < 1 or not 0 < chain.rate <= 0.5:
         raise ValueError("a detector of no known kind")

@@ -124,7 +124,9 @@ class RunningErrors:
         )
         for ends in np.split(np.flatnonzero(seen), np.arange(_BLOCK, seen.sum(), _BLOCK)):
             behind = bent_rows(windows, ends, windows.rows - 1)
-            actual[ends] = np.stack([means_behind(behind, h)[:, 0] for h in self.horizons], axis=1)
+            actual[ends] = np.stack(
+                [means_behind(behind[:, : h + 1], h)[:, 0] for h in self.horizons], axis=1
+            )
         scale = windows.centre, windows.unit
         return [self._of(panel, i, scale, expected, actual) for i in range(len(panel))]
 

@@ -38,6 +38,8 @@ METHODS = ("forecast", *WINDOW_METHODS, *SIMPLE)
 
 USUAL_RATE = 1e-3
 FEWEST_ROWS = 10
+# Most rows that an alarm holds back others for.
+_HOLD = 30
 _CONTEXT = 96
 _STEPS = 200
 _RUNNING_STEPS = 100
@@ -79,7 +81,7 @@ def learn_detector(detector: Detector, X: Any, listeners: Listeners | None = Non
         contract=contract,
         errors=errors,
         simple=simple,
-        chain=Chain(Engine(detector.engine, detector.window, rate), rate, detector.hold),
+        chain=Chain(Engine(detector.engine, detector.window, rate), rate, _hold(detector, rate)),
         policy=Policy(detector.release, detector.min_rows, detector.merge, quiet, detector.floor),
         history=panel,
         states={},
@@ -206,6 +208,11 @@ def _rate(detector: Detector, panel: Panel, rows: int) -> tuple[float, tuple[Cho
     return rate, (Choice("alarms", said, "--alarms", "what was asked for"),)
 
 
+def _hold(detector: Detector, rate: float) -> int:
+    """Return the rows that an alarm holds back others for: at most half of those between two that were asked for."""
+    return min(_HOLD, round(0.5 / rate)) if detector.hold is None else detector.hold
+
+
 def _check(detector: Detector) -> None:
     if detector.method not in METHODS:
         raise ParameterError(
@@ -219,4 +226,4 @@ def _check(detector: Detector) -> None:
     if detector.missing not in ("ignore", "evidence"):
         raise ParameterError(f"missing must be ignore or evidence; got {detector.missing!r}.")
     check_positive(folds=detector.folds, ensemble=detector.ensemble, window=detector.window)
-    check_positive(hold=detector.hold + 1)
+    check_positive(hold=1 if detector.hold is None else detector.hold + 1)

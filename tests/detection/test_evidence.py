@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from forecast.detection.engines import ENGINES, Engine, Past
-from forecast.detection.evidence import OUTSIDE, Chain, Evidence, Memory, bounds, held
-from forecast.detection.rarity import Rarity, learn_rarity
+from forecast.detection.evidence import OUTSIDE, Chain, Evidence, Memory, bounds
+from forecast.detection.rarity import Rarity, held
 from forecast.detection.streams import Scores, Stream
 
 
@@ -24,7 +22,12 @@ def noise(rows: int, streams: int = 1, seed: int = 0) -> np.ndarray:
 
 
 def chain(rate: float = 0.01, hold: int = 10, engine: str = "conformal") -> Chain:
-    return Chain(Engine(engine, 2_000, rate), rate, hold, Rarity(0.02, 0.5))
+    return Chain(Engine(engine, 2_000, rate), rate, hold, Rarity(0.0, 0.02, 0.5))
+
+
+def limits_of(found: Evidence) -> np.ndarray:
+    rows, streams = found.parts.shape
+    return np.array([[found.limits.at(row, j) for j in range(streams)] for row in range(rows)])
 
 
 def look(way: Chain, memory: Memory, scores: Scores) -> tuple[Evidence, Memory]:
@@ -34,8 +37,8 @@ def look(way: Chain, memory: Memory, scores: Scores) -> tuple[Evidence, Memory]:
 
 def taught(way: Chain, values: np.ndarray) -> Chain:
     """Learn what evidence means from these rows."""
-    evidence, _ = way.weigh(Memory(), scores_of(values))
-    return replace(way, rarity=learn_rarity([way.peaks(evidence)], way.floor))
+    evidence, memory = way.weigh(Memory(), scores_of(values))
+    return way.learn([(evidence.scores, memory)])
 
 
 def test_parts_add_up_and_missing_rows_have_none():
@@ -67,10 +70,11 @@ def test_parts_of_rows_give_what_all_rows_give(engine):
     for part in np.split(values, [1, 2, 63, 64, 65, 101, 500]):
         found, memory = look(way, memory, scores_of(part))
         parts.append(found)
-    for name in ("parts", "total", "p", "limits", "alarms"):
+    for name in ("parts", "total", "p", "alarms"):
         np.testing.assert_array_equal(
             np.concatenate([getattr(p, name) for p in parts]), getattr(whole, name), err_msg=name
         )
+    np.testing.assert_array_equal(np.concatenate([limits_of(p) for p in parts]), limits_of(whole))
     # Means of ten such scores are never that rare.
     assert whole.alarms.any() or engine == "likelihood"
     np.testing.assert_array_equal(memory.raised, after.raised)
@@ -109,13 +113,27 @@ def test_a_value_outside_of_everything_counts_beside_its_rank():
     assert found.total[299] == pytest.approx(OUTSIDE + max(np.log10(300) - min(2, np.log10(300) - 0.5), 0))
 
 
+def test_what_was_new_once_says_nothing_about_what_evidence_means():
+    """Records are common in the first rows; they are no reason to expect as many later."""
+    way, values = chain(1e-3, 30), np.zeros(3_000)
+    records = values.copy()
+    records[[5, 10, 20, 40, 80, 160, 320, 640, 1_280]] = 1.0
+    learned = []
+    for column in (values, records):
+        evidence, memory = way.weigh(Memory(), scores_of(column, "range"))
+        assert (evidence.total[column > 0] >= OUTSIDE).all() and (evidence.total[column == 0] == 0).all()
+        learned.append(way.learn([(evidence.scores, memory)]).rarity)
+    assert learned[0] == learned[1]
+
+
 def test_limits_are_quantiles_of_the_scores_before():
     values = noise(640)
     found, _ = look(chain(0.01), Memory(), scores_of(values))
-    assert np.isinf(found.limits[:64]).all()
+    limits = limits_of(found)
+    assert np.isinf(limits[:64]).all()
     for row in (64, 100, 639):
         begin = row // 64 * 64
-        assert found.limits[row, 0] == np.quantile(
+        assert limits[row, 0] == np.quantile(
             values[:begin, 0], 1 - max(0.01, 1 / (begin + 1)), method="higher"
         )
 
@@ -141,6 +159,6 @@ def test_a_censored_tail_sees_beyond_a_spoilt_history_and_ranks_do_not():
         spikes = np.arange(3_100, 4_000, 100)
         values[spikes] = 6
         for engine, power in found.items():
-            way = Chain(Engine(engine), 1e-3, rarity=learn_rarity([], 2))
+            way = Chain(Engine(engine), 1e-3).learn([])
             power.append(look(way, Memory(), scores_of(values))[0].alarms[spikes].mean())
     assert np.mean(found["conformal"]) == 0 and np.mean(found["hybrid"]) >= 0.85

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forecast.detection.engines import Engine, Past
 from forecast.detection.evidence import Evidence
+from forecast.detection.limits import Limits
 from forecast.detection.policy import Policy, quiet_rows, watch
 from forecast.detection.streams import Scores, Stream
 from forecast.errors import ParameterError
@@ -20,7 +22,8 @@ def evidence_of(total, p) -> Evidence:
     total, p = np.asarray(total, float), np.asarray(p, float)
     column = total[:, None]
     scores = Scores((Stream("load", "forecast"),), column, np.zeros_like(column), column)
-    return Evidence(scores, column, total, np.full(column.shape, np.inf), p, p <= ALARM)
+    limits = Limits([Engine()], [Past()], np.full_like(column, np.nan), ALARM, 0, np.array([np.inf]))
+    return Evidence(scores, column, total, limits, p, p <= ALARM)
 
 
 def found(total, alarms, **rules):

@@ -78,6 +78,24 @@ def test_the_rate_is_what_was_asked_or_what_the_rows_can_show():
     assert "1 in 1,440: more than 260 rows can show" in told.value
 
 
+def test_an_event_that_goes_on_behind_training_is_told_once():
+    table = forecast.load_dataset("nile")
+    detector = forecast.Detector("novelty", alarms="1 per 20 rows").fit(table[:30])
+    before, after = detector.detect(table[:30]), detector.detect(table)
+    assert before["open"].iloc[-1] and before["end"].iloc[-1].year == 1900
+    assert after["start"].is_unique
+    went_on = after[after["start"] == before["start"].iloc[-1]]
+    assert went_on["end"].dt.year.tolist() == [1908]
+
+
+def test_scores_stand_in_the_order_of_series_and_time():
+    table = machines()
+    scores = detector_of("novelty").fit(early(table)).score(table)
+    assert scores["machine"].ne(scores["machine"].shift()).sum() == 2
+    assert all(part["minute"].is_monotonic_increasing for _, part in scores.groupby("machine"))
+    assert not scores.duplicated(["machine", "minute"]).any()
+
+
 def test_a_new_series_is_weighed_among_those_known():
     table = machines()
     detector = detector_of("novelty").fit(early(table))
