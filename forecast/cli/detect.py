@@ -93,7 +93,7 @@ network_options = section(
         type=whole(1, 16),
         default=1,
         metavar="N",
-        help="Networks by seed; their mean forecasts.",
+        help="Networks by seed; their mean evidence.",
     ),
     option("--steps", type=whole(1), metavar="N", help="Optimiser steps; found if not given."),
     option("--seed", type=whole(0), default=0, metavar="N", help="Of weights and order."),

@@ -103,11 +103,12 @@ class Chain:
             scores: Of the new rows.
         """
         parts, pasts = self._parts(memory, scores)
+        parts = scores.over_members(parts)
         total = parts.sum(axis=1)
         engines, before = self._engines(scores), memory.pasts or (Past(),) * len(scores.streams)
-        limits = Limits(engines, before, scores.values, self.rate, memory.rows, memory.limits)
+        limits = Limits(engines, before, scores, self.rate, memory.rows, memory.limits)
         nothing = np.zeros(len(total), bool)
-        evidence = Evidence(scores, parts, total, limits, np.full(len(total), np.nan), nothing)
+        evidence = Evidence(scores.mean(), parts, total, limits, np.full(len(total), np.nan), nothing)
         rows = memory.rows + len(total)
         return evidence, replace(memory, pasts=pasts, rows=rows, limits=limits.newest())
 
@@ -120,7 +121,9 @@ class Chain:
         Args:
             seen: Scores of each series from its first row, and what is remembered behind its last.
         """
-        totals = [self._parts(memory, _seen(scores))[0].sum(axis=1) for scores, memory in seen]
+        totals = [
+            scores.over_members(self._parts(memory, _seen(scores))[0]).sum(axis=1) for scores, memory in seen
+        ]
         return replace(self, rarity=learn_rarity(totals, self.floor, self.hold, self.rate))
 
     def judge(self, memory: Memory, evidence: Evidence) -> tuple[Evidence, Memory]:
@@ -144,7 +147,7 @@ class Chain:
         return [ranks if tailed and stream.kind in LEVELS else self.engine for stream in scores.streams]
 
     def _parts(self, memory: Memory, scores: Scores) -> tuple[Floats, tuple[Past, ...]]:
-        """Return the decades of each stream, NaN at rows without any score, and what is remembered of its scores."""
+        """Return the decades of each column, NaN at rows without any score, and what is remembered of its scores."""
         pasts = memory.pasts or (Past(),) * len(scores.streams)
         moved = [
             engine.advance(past, column)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.detection.engines import Engine, Past
+from forecast.detection.streams import Scores
 
 Floats = NDArray[np.float64]
 
@@ -20,7 +21,7 @@ class Limits:
     Args:
         engines: Of each stream.
         pasts: What was remembered of each stream before these rows.
-        values: Scores of these rows, ``(rows, streams)``.
+        scores: Of these rows.
         rate: Alarms asked for, as a share of rows.
         before: Rows of the series before these.
         last: Limits of the row before these.
@@ -30,28 +31,34 @@ class Limits:
         self,
         engines: Sequence[Engine],
         pasts: Sequence[Past],
-        values: Floats,
+        scores: Scores,
         rate: float,
         before: int,
         last: Floats,
     ):
-        self.engines, self.pasts, self.values = engines, pasts, values
+        self.engines, self.pasts, self.scores = engines, pasts, scores
         self.rate, self.before, self.last = rate, before, last
         self._found: dict[tuple[int, int], float] = {}
 
     def at(self, row: int, stream: int) -> float:
-        """Return the score of a stream that is as rare as the rate by the scores before, infinite if there are none."""
-        first = row - (self.before + row) % _BLOCK
-        if first < 0:
-            return float(self.last[stream])
-        if (first, stream) not in self._found:
-            new = self.values[:first, stream]
-            engine = self.engines[stream]
-            window = np.concatenate([self.pasts[stream].scores, new[~np.isnan(new)]])[-engine.window :]
-            self._found[first, stream] = engine.limit(window, self.rate)
-        return self._found[first, stream]
+        """Return the score of a stream that is as rare as the rate by the scores before, infinite if there are none.
+
+        Of an ensemble it is the mean over the members.
+        """
+        return float(np.mean([self._of(row, int(column)) for column in self.scores.columns(stream)]))
 
     def newest(self) -> Floats:
-        """Return the limits of the last row."""
-        rows, streams = self.values.shape
-        return np.array([self.at(rows - 1, j) for j in range(streams)]) if rows else self.last
+        """Return the limits of the last row, of every column."""
+        rows, columns = self.scores.values.shape
+        return np.array([self._of(rows - 1, j) for j in range(columns)]) if rows else self.last
+
+    def _of(self, row: int, column: int) -> float:
+        first = row - (self.before + row) % _BLOCK
+        if first < 0:
+            return float(self.last[column])
+        if (first, column) not in self._found:
+            new = self.scores.values[:first, column]
+            engine = self.engines[column]
+            window = np.concatenate([self.pasts[column].scores, new[~np.isnan(new)]])[-engine.window :]
+            self._found[first, column] = engine.limit(window, self.rate)
+        return self._found[first, column]

@@ -6,7 +6,8 @@ that row.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +52,8 @@ class Scores:
         centre: Of bent scales, on which a value is the inverse hyperbolic sine of its distance from the centre in
             units, and a score a distance; NaN where scores are distances of the values themselves; axes as ``values``.
         unit: Of bent scales.
+        members: Networks of an ensemble: the first so many equal parts of ``merged`` columns are theirs, one each.
+        merged: Columns of each member, if there are several.
     """
 
     streams: tuple[Stream, ...]
@@ -59,6 +62,9 @@ class Scores:
     actual: Floats
     centre: Floats | None = None
     unit: Floats | None = None
+    _: KW_ONLY
+    members: int = 1
+    merged: int = 0
 
     @property
     def arrays(self) -> tuple[Floats, ...]:
@@ -70,11 +76,40 @@ class Scores:
     def beside(self, other: Scores) -> Scores:
         """Return the streams of both."""
         pairs = zip(self.arrays, other.arrays, strict=True)
-        return Scores(self.streams + other.streams, *(np.concatenate(pair, axis=1) for pair in pairs))
+        arrays = (np.concatenate(pair, axis=1) for pair in pairs)
+        return Scores(self.streams + other.streams, *arrays, members=self.members, merged=self.merged)
 
     def behind(self, rows: int) -> Scores:
         """Return the rows from this one on."""
-        return Scores(self.streams, *(array[rows:] for array in self.arrays))
+        arrays = (array[rows:] for array in self.arrays)
+        return Scores(self.streams, *arrays, members=self.members, merged=self.merged)
+
+    def columns(self, stream: int) -> NDArray[np.int64]:
+        """Return the columns that belong to a stream of the mean of the members: one of each member, or one."""
+        own = np.arange(self.members) * self.merged + stream
+        return own if stream < self.merged else own[-1:]
+
+    def mean(self) -> Scores:
+        """Return the mean of the members, beside what is no member's."""
+        if self.members == 1:
+            return self
+        streams = self.streams[: self.merged] + self.streams[self.members * self.merged :]
+        return Scores(streams, *(self.over_members(array) for array in self.arrays))
+
+    def over_members(self, array: Floats) -> Floats:
+        """Return the mean over the members of an array ``(rows, columns)``: ``(rows, streams)``."""
+        if self.members == 1:
+            return array
+        own = array[:, : self.members * self.merged].reshape(len(array), self.members, self.merged)
+        return np.concatenate([own.mean(axis=1), array[:, self.members * self.merged :]], axis=1)
+
+
+def ensemble(parts: Sequence[Scores]) -> Scores:
+    """Lay the scores of the networks of an ensemble beside each other."""
+    arrays = zip(*(part.arrays for part in parts), strict=True)
+    streams = tuple(stream for part in parts for stream in part.streams)
+    beside = (np.concatenate(array, axis=1) for array in arrays)
+    return Scores(streams, *beside, members=len(parts), merged=len(parts[0].streams))
 
 
 def rolling_mean(values: Floats, rows: int) -> Floats:

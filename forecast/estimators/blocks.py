@@ -29,7 +29,8 @@ class Block:
     """Networks that have not learned from the rows of a block.
 
     Args:
-        networks: They judge the rows of the block; rows behind the last are judged by those of all blocks.
+        networks: Members of an ensemble. They judge the rows of the block; those behind the last block are judged by
+            the mean of those of all blocks.
         stop: Row behind the block in each series, counted from its first; by id of the series.
     """
 
@@ -59,8 +60,8 @@ def left_out(panel: Panel, folds: int, *, before: int = 0, after: int = 0) -> It
 
 def judges(
     blocks: tuple[Block, ...], panel: Panel, series: NDArray[np.int64], place: NDArray[np.int64]
-) -> Iterator[tuple[NDArray[np.int64], list[Any]]]:
-    """Say who judges which rows.
+) -> Iterator[tuple[NDArray[np.int64], list[list[Any]]]]:
+    """Say who judges which rows: of an ensemble, each network of its own block or all blocks.
 
     Args:
         blocks: In order of time.
@@ -69,17 +70,18 @@ def judges(
         place: Of each row, counted from the first row of training of its series.
 
     Returns:
-        Numbers of rows, and the networks that judge them.
+        Numbers of rows; and by member of the ensemble, the networks whose mean judges them.
     """
     block = sum(
         (place >= np.array([one.stop.get(name, 0) for name in panel.ids])[series]).astype(int)
         for one in blocks
     )
     for number in np.unique(block):
-        who = [network for one in blocks for network in one.networks]
-        if number < len(blocks):
-            who = list(blocks[number].networks)
-        yield np.flatnonzero(block == number), who
+        own = blocks if number == len(blocks) else blocks[number : number + 1]
+        yield (
+            np.flatnonzero(block == number),
+            [list(who) for who in zip(*(one.networks for one in own), strict=True)],
+        )
 
 
 def _without(panel: Panel, low: NDArray[np.int64], high: NDArray[np.int64]) -> Panel:
@@ -99,7 +101,7 @@ def learn_blocks(
     plan: Plan,
     *,
     folds: int,
-    ensemble: int,
+    members: int,
     seed: int,
     before: int,
     after: int,
@@ -114,7 +116,7 @@ def learn_blocks(
         batches: Of what is left of the panel, a function of the seed of their order.
         plan: How long and how fast.
         folds: Blocks.
-        ensemble: Networks of each, by seed.
+        members: Networks of each, by seed.
         seed: That all others are drawn from.
         before: Rows before a block that its networks do not learn from either.
         after: Rows behind it.
@@ -134,8 +136,8 @@ def learn_blocks(
                 "No row is left to learn from beside those that are judged; take --folds 2 or more."
             )
         draw, networks = batches(rest), []
-        for member in range(ensemble):
-            own = layer_seed(seed, k * ensemble + member)
+        for member in range(members):
+            own = layer_seed(seed, k * members + member)
             program.set_weights(build(own).get_weights())
             forget_moments(program)
             drawn = draw(own)

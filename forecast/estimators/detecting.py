@@ -92,7 +92,7 @@ class FittedDetector:
         states = [self.start()] * len(panel)
         had = np.zeros(len(panel), np.int64)
         weighed = self._weigh(panel, had, states)
-        chain = self.chain.learn([(evidence.scores, state.chain) for evidence, state in weighed])
+        chain = self.chain.learn([(scores, state.chain) for scores, _, state in weighed])
         learned = replace(self, chain=chain, history=panel.tail(self.lookback))
         _, after = learned._judge(panel, had, states, weighed)
         return replace(learned, states=dict(zip(panel.ids, after, strict=True)))
@@ -133,7 +133,7 @@ class FittedDetector:
 
     def _weigh(
         self, panel: Panel, had: NDArray[np.int64], states: list[State]
-    ) -> list[tuple[Evidence, State]]:
+    ) -> list[tuple[Scores, Evidence, State]]:
         """Find the evidence in new rows of each series, and remember the scores it was made from."""
         begins = np.array([state.rows for state in states]) - had
         predicted = None if self.errors is None else self.errors.scores(panel, begins)
@@ -144,7 +144,7 @@ class FittedDetector:
             if predicted is not None:
                 scores = predicted[i].behind(int(had[i])).beside(scores)
             evidence, chain = self.chain.weigh(state.chain, scores)
-            weighed.append((evidence, replace(state, simple=simple, chain=chain)))
+            weighed.append((scores, evidence, replace(state, simple=simple, chain=chain)))
         return weighed
 
     def _judge(
@@ -152,11 +152,11 @@ class FittedDetector:
         panel: Panel,
         had: NDArray[np.int64],
         states: list[State],
-        weighed: list[tuple[Evidence, State]],
+        weighed: list[tuple[Scores, Evidence, State]],
     ) -> tuple[list[Found], list[State]]:
         """Find the events in new rows, and remember alarms and open events."""
         found, after = [], []
-        for i, (name, state, (evidence, seen)) in enumerate(zip(panel.ids, states, weighed, strict=True)):
+        for i, (name, state, (_, evidence, seen)) in enumerate(zip(panel.ids, states, weighed, strict=True)):
             evidence, chain = self.chain.judge(seen.chain, evidence)
             rows = len(evidence.total)
             times = panel.step.times(panel.time_at(i, int(panel.offsets[i] + had[i])), rows)

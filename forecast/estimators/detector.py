@@ -52,7 +52,7 @@ class Detector(OutlierMixin, BaseEstimator):
         cell: ``"rnn"``, ``"lstm"`` or ``"gru"``.
         bidirectional: Read and make windows in both directions; not of method ``"forecast"``.
         units: Width of the network's layers; None: its usual one.
-        ensemble: Networks, by seed, of each block of rows; their mean forecasts.
+        ensemble: Networks, by seed, of each block of rows; the mean of their evidence counts.
         folds: Blocks of rows; the errors in each are those of networks that learned from the others.
         steps: Optimiser steps of each network; None chooses.
         engine: P-values of errors: ``"gpd"``, ranks and beyond the 95 % point a generalised Pareto tail;

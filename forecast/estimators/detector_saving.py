@@ -214,6 +214,8 @@ def _unpack_blocks(
     known = described["known"]
     if sum(len(networks) for networks in described["blocks"]) > MOST_NETWORKS:
         raise ValueError("more networks than a detector has")
+    if len({len(networks) for networks in described["blocks"]}) != 1:
+        raise ValueError("blocks of other ensembles")
     if not all(name is None or type(name) in (str, int) for name in known):
         raise TypeError("ids that are none")
     blocks = []

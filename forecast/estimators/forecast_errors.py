@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from forecast.data.panel import Panel
 from forecast.data.windows import Windows
-from forecast.detection.streams import Scores, Stream
+from forecast.detection.streams import Scores, Stream, ensemble
 from forecast.estimators.blocks import Block, judges, left_out
 from forecast.estimators.network import Network, fit_network
 from forecast.estimators.recipe import Options
@@ -50,11 +50,14 @@ class ForecastErrors:
         """
         horizon = max(self.horizons)
         every = self.blocks[0].networks[0].windows(panel, partial=1)
-        forecast = np.full((panel.rows, horizon, len(panel.columns.target)), np.nan)
+        shape = (len(self.blocks[0].networks), panel.rows, horizon, len(panel.columns.target))
+        forecast = np.full(shape, np.nan)
         place = every.origins - panel.offsets[every.series] + begins[every.series]
         for mine, who in judges(self.blocks, panel, every.series, place):
-            forecast[every.origins[mine]] = _mean_forecast(who, panel, every.subset(mine), horizon)
-        return [self._of(panel, i, forecast) for i in range(len(panel))]
+            for member, networks in enumerate(who):
+                made = _mean_forecast(networks, every.subset(mine), horizon)
+                forecast[member, every.origins[mine]] = made
+        return [ensemble([self._of(panel, i, made) for made in forecast]) for i in range(len(panel))]
 
     def _of(self, panel: Panel, i: int, forecast: Floats) -> Scores:
         """Bring the forecasts of a series to the rows at which they are judged."""
@@ -88,6 +91,7 @@ def learn_errors(
     horizons: tuple[int, ...],
     *,
     folds: int,
+    members: int,
     listeners: Listeners,
 ) -> ForecastErrors:
     """Train a network for each block of rows, on the rows of the other blocks.
@@ -98,19 +102,27 @@ def learn_errors(
         options: Of network and training.
         horizons: Rows whose mean is forecast.
         folds: Blocks.
+        members: Networks of each, by seed.
         listeners: Progress and interruption.
     """
     blocks = []
     for k, (rest, stop) in enumerate(left_out(panel, folds, after=max(horizons))):
-        network, _ = fit_network(
-            rest, setting, replace(options, seed=options.seed + k), rest.ends, listeners=listeners
-        )
-        blocks.append(Block((network,), stop))
+        networks = [
+            fit_network(
+                rest,
+                setting,
+                replace(options, seed=options.seed + k * members + member),
+                rest.ends,
+                listeners=listeners,
+            )[0]
+            for member in range(members)
+        ]
+        blocks.append(Block(tuple(networks), stop))
     return ForecastErrors(tuple(blocks), horizons)
 
 
-def _mean_forecast(networks: list[Network], panel: Panel, windows: Windows, horizon: int) -> Floats:
-    found = np.empty((len(windows), horizon, len(panel.columns.target)))
+def _mean_forecast(networks: list[Network], windows: Windows, horizon: int) -> Floats:
+    found = np.empty((len(windows), horizon, len(windows.panel.columns.target)))
     for first in range(0, len(windows), _BLOCK):
         part = windows.subset(np.arange(first, min(first + _BLOCK, len(windows))))
         made = [network.forecasts(part)[..., network.spec.middle] for network in networks]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from forecast.data.local_windows import LocalWindows
 from forecast.data.panel import Panel
-from forecast.detection.streams import Scores, Stream
+from forecast.detection.streams import Scores, Stream, ensemble
 from forecast.estimators.blocks import Block, judges, learn_blocks, plan_of
 from forecast.models.losses import DistributionLoss
 from forecast.models.running import RunningSpec, build_running
@@ -102,7 +102,7 @@ class RunningErrors:
         """
         windows, channels = self.recipe.windows(panel), len(panel.columns.target)
         shape = (panel.rows, len(self.horizons), channels)
-        expected, actual = np.full(shape, np.nan), np.full(shape, np.nan)
+        expected, actual = np.full((len(self.blocks[0].networks), *shape), np.nan), np.full(shape, np.nan)
         series = np.repeat(np.arange(len(panel)), panel.lengths)
         place = np.arange(panel.rows) - panel.offsets[series] + begins[series]
         # Counted from the first row of a series, however rows are handed over: rows forecast behind by one window.
@@ -113,8 +113,9 @@ class RunningErrors:
             for part in np.split(mine, np.arange(_BLOCK, len(mine), _BLOCK)):
                 ends, window = np.unique(firsts[part], return_inverse=True)
                 bent = bent_rows(windows, ends)[:, : self.recipe.spec.rows]
-                made = np.mean([self._forecast(weights, bent) for weights in who], axis=0)
-                expected[part] = made[window, part - ends[window]]
+                for member, networks in enumerate(who):
+                    made = np.mean([self._forecast(weights, bent) for weights in networks], axis=0)
+                    expected[member, part] = made[window, part - ends[window]]
         # A context that is constant is expected to stay so.
         expected = np.where(windows.constant[firsts][:, None] & ~np.isnan(expected), 0.0, expected)
         # Errors are told on the scale of the row that was forecast from, not of the first of those that go together.
@@ -128,7 +129,10 @@ class RunningErrors:
                 [means_behind(behind[:, : h + 1], h)[:, 0] for h in self.horizons], axis=1
             )
         scale = windows.centre, windows.unit
-        return [self._of(panel, i, scale, expected, actual) for i in range(len(panel))]
+        return [
+            ensemble([self._of(panel, i, scale, made, actual) for made in expected])
+            for i in range(len(panel))
+        ]
 
     def _forecast(self, weights: list[np.ndarray], bent: Floats) -> Floats:
         self.program.set_weights(weights)
@@ -163,7 +167,7 @@ class RunningErrors:
 
 
 def learn_running_errors(
-    panel: Panel, recipe: Running, *, folds: int, ensemble: int, steps: int, listeners: Listeners
+    panel: Panel, recipe: Running, *, folds: int, members: int, steps: int, listeners: Listeners
 ) -> RunningErrors:
     """Train networks for each block of rows, on the rows of the other blocks.
 
@@ -171,7 +175,7 @@ def learn_running_errors(
         panel: Rows to learn from.
         recipe: Kind of network.
         folds: Blocks.
-        ensemble: Networks of each, by seed; their mean forecasts.
+        members: Networks of each, by seed.
         steps: Optimiser steps of each network.
         listeners: Progress and interruption.
 
@@ -199,7 +203,7 @@ def learn_running_errors(
         batches,
         plan,
         folds=folds,
-        ensemble=ensemble,
+        members=members,
         seed=recipe.spec.seed,
         before=0,
         after=max(recipe.spec.horizons),

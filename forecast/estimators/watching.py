@@ -110,7 +110,7 @@ def _networks(
             panel,
             recipe,
             folds=detector.folds,
-            ensemble=detector.ensemble,
+            members=detector.ensemble,
             steps=_RUNNING_STEPS if detector.steps is None else detector.steps,
             listeners=listeners,
         )
@@ -133,12 +133,19 @@ def _networks(
             preset="fast",
             steps=_STEPS if detector.steps is None else detector.steps,
             batch_size=_BATCH,
-            ensemble=detector.ensemble,
             seed=detector.seed,
         )
     )
     setting = Setting(max(horizons), context, season, 0, 0, "pad", season)
-    errors = learn_errors(panel, setting, options, horizons, folds=detector.folds, listeners=listeners)
+    errors = learn_errors(
+        panel,
+        setting,
+        options,
+        horizons,
+        folds=detector.folds,
+        members=detector.ensemble,
+        listeners=listeners,
+    )
     return errors, (*told, Choice("network", errors.blocks[0].networks[0].architecture.name, "--model"))
 
 
@@ -168,7 +175,7 @@ def _window_networks(
         panel,
         recipe,
         folds=detector.folds,
-        ensemble=detector.ensemble,
+        members=detector.ensemble,
         steps=_WINDOW_STEPS if detector.steps is None else detector.steps,
         listeners=listeners,
     )
@@ -225,5 +232,5 @@ def _check(detector: Detector) -> None:
         )
     if detector.missing not in ("ignore", "evidence"):
         raise ParameterError(f"missing must be ignore or evidence; got {detector.missing!r}.")
-    check_positive(folds=detector.folds, ensemble=detector.ensemble, window=detector.window)
+    check_positive(folds=detector.folds, members=detector.ensemble, window=detector.window)
     check_positive(hold=1 if detector.hold is None else detector.hold + 1)

@@ -18,7 +18,7 @@ from scipy.special import ndtri
 
 from forecast.data.local_windows import LocalWindows
 from forecast.data.panel import Panel
-from forecast.detection.streams import Scores, Stream
+from forecast.detection.streams import Scores, Stream, ensemble
 from forecast.estimators.blocks import Block, judges, learn_blocks, plan_of
 from forecast.models.autoencoder import WindowSpec, build_autoencoder, build_variational
 from forecast.models.draws import common_noise
@@ -124,25 +124,24 @@ class WindowErrors:
             Of every series all of its rows; NaN where a row is missing or was not expected to be anything.
         """
         windows, names = self.recipe.windows(panel), self.recipe.streams(panel.columns.target)
-        found = np.full((3, panel.rows, len(names), len(panel.columns.target)), np.nan)
+        shape = (len(self.blocks[0].networks), 3, panel.rows, len(names), len(panel.columns.target))
+        found = np.full(shape, np.nan)
         series = np.repeat(np.arange(len(panel)), panel.lengths)
         place = np.arange(panel.rows) - panel.offsets[series] + begins[series]
         for mine, who in judges(self.blocks, panel, series, place):
             for first in range(0, len(mine), _BLOCK):
                 ends = mine[first : first + _BLOCK]
-                found[:, ends] = _judged(self.recipe, windows, ends, self._made(who, windows, ends))
+                for member, networks in enumerate(who):
+                    made = self._made(networks, windows, ends)
+                    found[member, :, ends] = _judged(self.recipe, windows, ends, made).swapaxes(0, 1)
         if self.recipe.spec.beyond:
             # What a window expects behind itself is judged one row later.
-            behind = found[:, :-1, 2].copy()
-            found[:, 1:, 2], found[:, panel.offsets[:-1], 2] = behind, np.nan
-        values, expected, actual = np.where(np.isnan(panel.targets)[:, None], np.nan, found).reshape(
-            3, panel.rows, -1
-        )
+            behind = found[:, :, :-1, 2].copy()
+            found[:, :, 1:, 2], found[:, :, panel.offsets[:-1], 2] = behind, np.nan
+        found = np.where(np.isnan(panel.targets)[:, None], np.nan, found).reshape(*shape[:3], -1)
         streams = tuple(stream for part in names for stream in part)
-        return [
-            Scores(streams, values[span], expected[span], actual[span])
-            for span in (slice(*panel.offsets[i : i + 2]) for i in range(len(panel)))
-        ]
+        spans = [slice(*panel.offsets[i : i + 2]) for i in range(len(panel))]
+        return [ensemble([Scores(streams, *member[:, span]) for member in found]) for span in spans]
 
     def _made(self, who: list[Weights], windows: LocalWindows, ends: NDArray[np.int64]) -> Floats:
         """Let networks make windows again: ``(windows, draws of all networks, made, channels[, 2])``."""
@@ -158,7 +157,7 @@ def learn_window_errors(
     recipe: Recipe,
     *,
     folds: int,
-    ensemble: int,
+    members: int,
     steps: int,
     listeners: Listeners,
 ) -> WindowErrors:
@@ -168,7 +167,7 @@ def learn_window_errors(
         panel: Rows to learn from.
         recipe: Kind of network.
         folds: Blocks.
-        ensemble: Networks of each, by seed.
+        members: Networks of each, by seed.
         steps: Optimiser steps of each network.
         listeners: Progress and interruption.
 
@@ -200,7 +199,7 @@ def learn_window_errors(
         batches,
         plan,
         folds=folds,
-        ensemble=ensemble,
+        members=members,
         seed=spec.seed,
         before=spec.rows,
         after=1,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from forecast.detection.engines import ENGINES, Engine, Past
 from forecast.detection.evidence import OUTSIDE, Chain, Evidence, Memory, bounds
 from forecast.detection.rarity import Rarity, held
-from forecast.detection.streams import Scores, Stream
+from forecast.detection.streams import Scores, Stream, ensemble
 
 
 def scores_of(values: np.ndarray, kind: str = "forecast") -> Scores:
@@ -51,6 +53,36 @@ def test_parts_add_up_and_missing_rows_have_none():
     engine = Engine("conformal", 2_000, 0.01)
     p = np.stack([engine.advance(Past(), column)[0] for column in values.T], axis=1)
     np.testing.assert_allclose(found.parts[140], np.maximum(-np.log10(p[140]) - 1, 0))
+
+
+def test_an_ensemble_counts_the_mean_of_what_its_members_say():
+    """Beside them stands a stream that is no member's; parts, limits and what was expected are means by stream."""
+    rng = np.random.default_rng(0)
+    members = [scores_of(noise(600, 2, seed)) for seed in (1, 2, 3)]
+    members = [replace(one, expected=rng.normal(size=one.values.shape)) for one in members]
+    level = scores_of(noise(600, 1, 9), "above")
+    together, _ = look(chain(), Memory(), ensemble(members).beside(level))
+    alone = [look(chain(), Memory(), one)[0] for one in members]
+    assert together.streams == (*members[0].streams, *level.streams)
+    np.testing.assert_allclose(together.parts[:, :2], np.mean([one.parts for one in alone], axis=0))
+    np.testing.assert_allclose(together.parts[:, 2:], look(chain(), Memory(), level)[0].parts)
+    np.testing.assert_allclose(together.total, together.parts.sum(axis=1))
+    np.testing.assert_allclose(
+        together.scores.expected[:, :2], np.mean([m.expected for m in members], axis=0)
+    )
+    limits = np.mean([limits_of(one) for one in alone], axis=0)
+    np.testing.assert_allclose(limits_of(together)[:, :2], limits)
+
+
+def test_an_ensemble_of_the_same_member_is_that_member():
+    one = scores_of(noise(600, 2))
+    alone, twice = (look(chain(), Memory(), scores)[0] for scores in (one, ensemble([one, one])))
+    np.testing.assert_array_equal(alone.parts, twice.parts)
+    np.testing.assert_array_equal(alone.alarms, twice.alarms)
+    for scores in (one, ensemble([one, one])):
+        _, memory = chain().weigh(Memory(), scores)
+        learned = chain().learn([(scores, memory)]).rarity
+        assert learned == chain().learn([(one, chain().weigh(Memory(), one)[1])]).rarity
 
 
 def test_the_floor_is_lower_while_there_are_few_scores():

@@ -22,7 +22,8 @@ def evidence_of(total, p) -> Evidence:
     total, p = np.asarray(total, float), np.asarray(p, float)
     column = total[:, None]
     scores = Scores((Stream("load", "forecast"),), column, np.zeros_like(column), column)
-    limits = Limits([Engine()], [Past()], np.full_like(column, np.nan), ALARM, 0, np.array([np.inf]))
+    nothing = replace(scores, values=np.full_like(column, np.nan))
+    limits = Limits([Engine()], [Past()], nothing, ALARM, 0, np.array([np.inf]))
     return Evidence(scores, column, total, limits, p, p <= ALARM)
 
 

@@ -92,7 +92,7 @@ def test_rows_in_parts_have_the_scores_of_all_rows(learned, cut):
 def test_networks_learn_from_the_other_blocks_only(learned):
     read = learned.fitted_.contract.read
     recipe = Running(RunningSpec(24 + TOGETHER - 1, (1, 4)), "gru", 4)
-    options = {"folds": 2, "ensemble": 1, "steps": 10, "listeners": Listeners()}
+    options = {"folds": 2, "members": 1, "steps": 10, "listeners": Listeners()}
     changed = waves()
     changed.loc[210:, "load"] = 99.0
     usual, other = (learn_running_errors(read(table), recipe, **options) for table in (waves(), changed))
