@@ -52,28 +52,31 @@ def main() -> None:
     parser.add_argument("table", choices=sorted(TABLES))
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--methods", help="only these rows, separated by semicolons")
+    parser.add_argument(
+        "--alarms", default=RATE, help="asked for on labelled series; 1 per 1000 rows if not given"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args()
     warnings.simplefilter("ignore", forecast.ForecastWarning)
     only = None if options.methods is None else [name.strip() for name in options.methods.split(";")]
-    found = pd.DataFrame(TABLES[options.table](options.seeds, only))
+    found = pd.DataFrame(TABLES[options.table](options.seeds, only, options.alarms))
     if options.json:
         print(json.dumps({"table": options.table, "rows": found.to_dict("records")}, indent=2))
         return
     print(found.to_string(index=False, float_format=lambda value: f"{value:.3f}".rstrip("0").rstrip(".")))
 
 
-def nab(seeds: int, only: list[str] | None) -> list[dict[str, Any]]:
+def nab(seeds: int, only: list[str] | None, alarms: str) -> list[dict[str, Any]]:
     """Every detector on the NAB files, in the order of the benchmark's windows."""
-    return _judged(_nab_series(), seeds, only)
+    return _judged(_nab_series(), seeds, only, alarms)
 
 
-def development(seeds: int, only: list[str] | None) -> list[dict[str, Any]]:
+def development(seeds: int, only: list[str] | None, alarms: str) -> list[dict[str, Any]]:
     """Every detector on series with events put in; NAB's windows are laid around them as NAB does it."""
-    return _judged([_windowed(one) for one in development_series()], seeds, only)
+    return _judged([_windowed(one) for one in development_series()], seeds, only, alarms)
 
 
-def null(seeds: int, only: list[str] | None) -> list[dict[str, Any]]:
+def null(seeds: int, only: list[str] | None, *_: str) -> list[dict[str, Any]]:
     """Alarms of each engine, in units of those asked for, on 20,000 rows behind 3,000."""
     rows = []
     for name in ("conformal", "gpd", "hybrid", "aci", "gaussian", "quantile"):
@@ -88,7 +91,7 @@ def null(seeds: int, only: list[str] | None) -> list[dict[str, Any]]:
     return rows
 
 
-def whole(seeds: int, only: list[str] | None) -> list[dict[str, Any]]:
+def whole(seeds: int, only: list[str] | None, *_: str) -> list[dict[str, Any]]:
     """Alarms of whole detectors, in units of those asked for, on 20,000 rows behind 3,000 that were learned from."""
     rows = []
     for name in ("no network", "forecast"):
@@ -107,7 +110,7 @@ def whole(seeds: int, only: list[str] | None) -> list[dict[str, Any]]:
     return rows
 
 
-def contaminated(seeds: int, only: list[str] | None) -> list[dict[str, Any]]:
+def contaminated(seeds: int, only: list[str] | None, *_: str) -> list[dict[str, Any]]:
     """Share of spikes of six deviations that are found at 1e-3, 2 % of the history being eight times too large."""
     rows = []
     for name in ("conformal", "gpd", "hybrid", "censored"):
@@ -127,7 +130,7 @@ def contaminated(seeds: int, only: list[str] | None) -> list[dict[str, Any]]:
     return rows
 
 
-TABLES: dict[str, Callable[[int, list[str] | None], list[dict[str, Any]]]] = {
+TABLES: dict[str, Callable[[int, list[str] | None, str], list[dict[str, Any]]]] = {
     "nab": nab,
     "development": development,
     "null": null,
@@ -141,7 +144,7 @@ def _alarms(engine: str, rate: float, noise: np.ndarray) -> int:
     return int((p[3_000:] <= rate).sum())
 
 
-def _judged(series: list[Labelled], seeds: int, only: list[str] | None) -> list[dict[str, Any]]:
+def _judged(series: list[Labelled], seeds: int, only: list[str] | None, alarms: str) -> list[dict[str, Any]]:
     """Flag the rows of every series by each method, and score them."""
     rows = []
     if only is None or "range check" in only:
@@ -154,7 +157,7 @@ def _judged(series: list[Labelled], seeds: int, only: list[str] | None) -> list[
             continue
         for seed in range(seeds if name == "forecast" else 1):
             began = time.process_time()
-            flags = _flags(series, arguments | {"seed": seed})
+            flags = _flags(series, arguments | {"seed": seed, "alarms": alarms})
             label = f"{name}, seed {seed}" if name == "forecast" else name
             spent = time.process_time() - began
             rows.append({"method": label} | _scores(flags, series) | {"cpu_s": spent})
@@ -170,7 +173,7 @@ def _flags(series: list[Labelled], arguments: dict[str, Any]) -> list[np.ndarray
     probation = np.concatenate(
         [np.arange(len(one.values)) < probation_rows(len(one.values)) for one in series]
     )
-    detector = forecast.Detector(alarms=RATE, id="file", time="row", target="value", **arguments)
+    detector = forecast.Detector(id="file", time="row", target="value", **arguments)
     scores = detector.fit(table[probation]).score(table).sort_values(["file", "row"])
     return np.split(scores["alarm"].to_numpy() > 0, np.cumsum([len(one.values) for one in series])[:-1])
 
