@@ -25,6 +25,9 @@ Floats = NDArray[np.float64]
 LEVELS = ("above", "below", "range", "gap")
 """Kinds of streams that are no errors of an expectation."""
 
+# The first of so many parts of a series settles its ranks.
+_UNSETTLED = 3
+
 OUTSIDE = 3.0
 """Decades that a value counts which is outside of everything seen before, beside its rank."""
 
@@ -112,19 +115,27 @@ class Chain:
         rows = memory.rows + len(total)
         return evidence, replace(memory, pasts=pasts, rows=rows, limits=limits.newest())
 
-    def learn(self, seen: Sequence[tuple[Scores, Memory]]) -> Chain:
+    def learn(self, seen: Sequence[tuple[Scores, Evidence, Memory]]) -> Chain:
         """Return the chain that knows what evidence means.
 
-        The rows of training are weighed once more, as if they came again: now ranks are as fine as they will be, and
-        what was new when it was first seen is not.
+        The rows of training are weighed as they came, where the first third of a series only settles ranks: so far do
+        values wander. And they are weighed once more as if they came again: now ranks are as fine as they will be. The
+        way that asks for more evidence counts. In neither is a value outside of all before, as every series has many
+        of these in its first rows.
 
         Args:
-            seen: Scores of each series from its first row, and what is remembered behind its last.
+            seen: Scores of each series from its first row, their evidence, and what is remembered behind its last.
         """
-        totals = [
-            scores.over_members(self._parts(memory, _seen(scores))[0]).sum(axis=1) for scores, memory in seen
-        ]
-        return replace(self, rarity=learn_rarity(totals, self.floor, self.hold, self.rate))
+        first, again = [], []
+        for scores, evidence, memory in seen:
+            came = evidence.parts[:, ~_outside(evidence.scores)].sum(axis=1)
+            first.append(came[len(came) // _UNSETTLED :])
+            inside = replace(
+                scores, values=np.where(_outside(scores), np.minimum(scores.values, 0.0), scores.values)
+            )
+            again.append(scores.over_members(self._parts(memory, inside)[0]).sum(axis=1))
+        found = (learn_rarity(totals, self.floor, self.hold, self.rate) for totals in (first, again))
+        return replace(self, rarity=max(found, key=lambda rarity: rarity.evidence(self.rate)))
 
     def judge(self, memory: Memory, evidence: Evidence) -> tuple[Evidence, Memory]:
         """Say how rare the evidence of new rows is and where alarms are raised.
@@ -156,7 +167,7 @@ class Chain:
         found = np.stack([p for p, _ in moved], axis=1)
         known = ~np.all(np.isnan(found), axis=1)
         decades = np.maximum(-np.log10(found) - self._floors(memory, scores), 0.0)
-        outside = np.array([stream.kind == "range" for stream in scores.streams])
+        outside = _outside(scores)
         decades[:, outside] = np.where(
             scores.values[:, outside] > RANGE_MARGIN, decades[:, outside] + OUTSIDE, 0.0
         )
@@ -169,10 +180,9 @@ class Chain:
         return np.minimum(self.floor, np.maximum(np.log10(np.maximum(before, 0) + 1) - 0.5, 0.0))
 
 
-def _seen(scores: Scores) -> Scores:
-    """Return scores of rows that come again: none lies outside of all before."""
-    outside = np.array([stream.kind == "range" for stream in scores.streams])
-    return replace(scores, values=np.where(outside, np.minimum(scores.values, 0.0), scores.values))
+def _outside(scores: Scores) -> NDArray[np.bool_]:
+    """Say which columns tell how far values are outside of all before."""
+    return np.array([stream.kind == "range" for stream in scores.streams])
 
 
 def bounds(evidence: Evidence, row: int, stream: int) -> tuple[float, float]:

@@ -57,6 +57,15 @@ class Rarity:
         beyond = np.minimum((self.level - total) / self.mean, -np.log(self.share))  # a p-value is at most 1
         return np.where(total == 0, 1.0, self.share * np.exp(beyond))
 
+    def evidence(self, rate: float) -> float:
+        """Return the decades of evidence that are as rare as that share of rows.
+
+        Example:
+            >>> round(Rarity(level=1.0, share=0.01, mean=0.5).evidence(0.001), 4)
+            2.1513
+        """
+        return self.level + self.mean * math.log(self.share / rate)
+
 
 def learn_rarity(totals: Sequence[Floats], floor: float, hold: int, rate: float) -> Rarity:
     """Learn from the evidence in the rows of some series.

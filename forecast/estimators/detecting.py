@@ -92,7 +92,7 @@ class FittedDetector:
         states = [self.start()] * len(panel)
         had = np.zeros(len(panel), np.int64)
         weighed = self._weigh(panel, had, states)
-        chain = self.chain.learn([(scores, state.chain) for scores, _, state in weighed])
+        chain = self.chain.learn([(scores, evidence, state.chain) for scores, evidence, state in weighed])
         learned = replace(self, chain=chain, history=panel.tail(self.lookback))
         _, after = learned._judge(panel, had, states, weighed)
         return replace(learned, states=dict(zip(panel.ids, after, strict=True)))

@@ -85,7 +85,7 @@ class Detector(OutlierMixin, BaseEstimator):
         >>> detector = forecast.Detector("novelty", alarms="1 per 20 rows").fit(table[:60])
         >>> events = detector.detect(table)
         >>> dict(zip(events["start"].dt.year, events["kind"]))
-        {1888: 'below', 1900: 'range', 1913: 'range', 1925: 'below', 1940: 'below'}
+        {1888: 'below', 1902: 'range', 1913: 'range', 1925: 'below', 1941: 'below'}
     """
 
     def __init__(

@@ -40,7 +40,7 @@ def look(way: Chain, memory: Memory, scores: Scores) -> tuple[Evidence, Memory]:
 def taught(way: Chain, values: np.ndarray) -> Chain:
     """Learn what evidence means from these rows."""
     evidence, memory = way.weigh(Memory(), scores_of(values))
-    return way.learn([(evidence.scores, memory)])
+    return way.learn([(scores_of(values), evidence, memory)])
 
 
 def test_parts_add_up_and_missing_rows_have_none():
@@ -79,10 +79,23 @@ def test_an_ensemble_of_the_same_member_is_that_member():
     alone, twice = (look(chain(), Memory(), scores)[0] for scores in (one, ensemble([one, one])))
     np.testing.assert_array_equal(alone.parts, twice.parts)
     np.testing.assert_array_equal(alone.alarms, twice.alarms)
+    learned = []
     for scores in (one, ensemble([one, one])):
-        _, memory = chain().weigh(Memory(), scores)
-        learned = chain().learn([(scores, memory)]).rarity
-        assert learned == chain().learn([(one, chain().weigh(Memory(), one)[1])]).rarity
+        evidence, memory = chain().weigh(Memory(), scores)
+        learned.append(chain().learn([(scores, evidence, memory)]).rarity)
+    assert learned[0] == learned[1]
+
+
+def test_wandering_values_ask_for_more_evidence_than_values_that_recur():
+    """A level that goes on rising is beyond its past again and again; the rows of training say how far."""
+    rising = np.arange(3_000) / 100 + np.random.default_rng(0).normal(size=3_000)
+    rates = {}
+    for name, values in (("recurs", rising[:1_500]), ("wanders", rising)):
+        column = values - (np.arange(len(values)) / 100 if name == "recurs" else 0)
+        way = taught(chain(0.01, 0), column[: len(column) // 2])
+        found, _ = look(way, Memory(), scores_of(column, "above"))
+        rates[name] = found.alarms[len(column) // 2 :].mean()
+    assert 0.004 < rates["recurs"] < 0.025 and rates["wanders"] < 0.06
 
 
 def test_the_floor_is_lower_while_there_are_few_scores():
@@ -154,7 +167,7 @@ def test_what_was_new_once_says_nothing_about_what_evidence_means():
     for column in (values, records):
         evidence, memory = way.weigh(Memory(), scores_of(column, "range"))
         assert (evidence.total[column > 0] >= OUTSIDE).all() and (evidence.total[column == 0] == 0).all()
-        learned.append(way.learn([(evidence.scores, memory)]).rarity)
+        learned.append(way.learn([(evidence.scores, evidence, memory)]).rarity)
     assert learned[0] == learned[1]
 
 
