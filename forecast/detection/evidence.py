@@ -118,17 +118,18 @@ class Chain:
     def learn(self, seen: Sequence[tuple[Scores, Evidence, Memory]]) -> Chain:
         """Return the chain that knows what evidence means.
 
-        The rows of training are weighed as they came, where the first third of a series only settles ranks: so far do
-        values wander. And they are weighed once more as if they came again: now ranks are as fine as they will be. The
-        way that asks for more evidence counts. In neither is a value outside of all before, as every series has many
-        of these in its first rows.
+        The rows of training are weighed once more as if they came again: now ranks are as fine as they will be, tails
+        are fitted, and no value is outside of all before, as many are in the first rows of a series. But levels may
+        wander on as they did: if their evidence as it came, behind the first third of each series, would have raised
+        alarms too often, more is asked for.
 
         Args:
             seen: Scores of each series from its first row, their evidence, and what is remembered behind its last.
         """
         first, again = [], []
         for scores, evidence, memory in seen:
-            came = evidence.parts[:, ~_outside(evidence.scores)].sum(axis=1)
+            wandering = np.array([stream.kind in ("above", "below") for stream in evidence.streams])
+            came = evidence.parts[:, wandering].sum(axis=1)
             first.append(came[len(came) // _UNSETTLED :])
             inside = replace(
                 scores, values=np.where(_outside(scores), np.minimum(scores.values, 0.0), scores.values)

@@ -37,10 +37,11 @@ def look(way: Chain, memory: Memory, scores: Scores) -> tuple[Evidence, Memory]:
     return way.judge(memory, evidence)
 
 
-def taught(way: Chain, values: np.ndarray) -> Chain:
+def taught(way: Chain, values: np.ndarray, kind: str = "forecast") -> Chain:
     """Learn what evidence means from these rows."""
-    evidence, memory = way.weigh(Memory(), scores_of(values))
-    return way.learn([(scores_of(values), evidence, memory)])
+    scores = scores_of(values, kind)
+    evidence, memory = way.weigh(Memory(), scores)
+    return way.learn([(scores, evidence, memory)])
 
 
 def test_parts_add_up_and_missing_rows_have_none():
@@ -92,7 +93,7 @@ def test_wandering_values_ask_for_more_evidence_than_values_that_recur():
     rates = {}
     for name, values in (("recurs", rising[:1_500]), ("wanders", rising)):
         column = values - (np.arange(len(values)) / 100 if name == "recurs" else 0)
-        way = taught(chain(0.01, 0), column[: len(column) // 2])
+        way = taught(chain(0.01, 0), column[: len(column) // 2], "above")
         found, _ = look(way, Memory(), scores_of(column, "above"))
         rates[name] = found.alarms[len(column) // 2 :].mean()
     assert 0.004 < rates["recurs"] < 0.025 and rates["wanders"] < 0.06
