@@ -162,6 +162,8 @@ def event_lines(table: Any, most: int = 20) -> list[str]:
             f"{row['channel']}: {row['kind']} of {row['horizon']} row{'s' if row['horizon'] > 1 else ''}"
         )
         between = f"{_number(row['lower'])} to {_number(row['upper'])}"
+        if math.isnan(row["lower"]) and math.isnan(row["upper"]):
+            between = _number(row["expected"])
         cells.append(
             [str(row[name]) for name in first]
             + [f"{row['rows']:,}", f"{row['severity']:.1f}", f"{row['p_value']:.2g}", carried]

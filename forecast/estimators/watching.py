@@ -59,7 +59,7 @@ def learn_detector(detector: Detector, X: Any, listeners: Listeners | None = Non
     rows = int(np.median(panel.ends - panel.offsets[:-1]))
     if rows < FEWEST_ROWS:
         raise InputError(
-            f"The table has {rows} rows a series; at least {FEWEST_ROWS} are needed to know what is usual."
+            f"There are {rows} rows a series to learn from; at least {FEWEST_ROWS} are needed to know what is usual."
         )
     season = find_season(panel) if detector.season is None else detector.season
     if detector.season is None:
