@@ -96,6 +96,7 @@ network_options = section(
         help="Networks by seed; their mean evidence.",
     ),
     option("--steps", type=whole(1), metavar="N", help="Optimiser steps; found if not given."),
+    option("--online", is_flag=True, help="Fine-tune networks to each series as its rows come."),
     option("--seed", type=whole(0), default=0, metavar="N", help="Of weights and order."),
 )
 policy_options = section(
@@ -265,14 +266,13 @@ def _behind(events: Any, first: Any, panel: Any) -> Any:
 def _beside(detector: Any, first: Any, panel: Any, events: Any) -> list[dict[str, Any]]:
     """Let every baseline look at the same rows at the same rate."""
     from forecast.detection.tables import event_table
+    from forecast.estimators.judging import beside
 
     rows = [{"method": detector.method, "events": len(events), "in common": len(events)}]
     for name in BASELINES:
         if name == detector.method:
             continue
-        other = type(detector)(**(detector.get_params() | {"method": name, "alarms": detector.rate_})).fit(
-            first
-        )
+        other = beside(detector, name).fit(first)
         found = _behind(event_table(other.fitted_.newer(panel)[0], panel.columns), first, panel)
         rows.append({"method": name, "events": len(found), "in common": _common(events, found, panel)})
     return rows

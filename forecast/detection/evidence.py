@@ -76,6 +76,14 @@ class Evidence:
         """Names of the streams."""
         return self.scores.streams
 
+    def above(self, other: Evidence) -> Evidence:
+        """Return these rows and those of another behind them."""
+        pairs = ((getattr(self, name), getattr(other, name)) for name in ("parts", "total", "p", "alarms"))
+        parts, total, p, alarms = (np.concatenate(pair) for pair in pairs)
+        return Evidence(
+            self.scores.above(other.scores), parts, total, self.limits.above(other.limits), p, alarms
+        )
+
 
 @dataclass(frozen=True)
 class Chain:

@@ -40,6 +40,11 @@ class Limits:
         self.rate, self.before, self.last = rate, before, last
         self._found: dict[tuple[int, int], float] = {}
 
+    def above(self, other: Limits) -> Limits:
+        """Return the limits of these rows and of those behind them."""
+        scores = self.scores.above(other.scores)
+        return Limits(self.engines, self.pasts, scores, self.rate, self.before, self.last)
+
     def at(self, row: int, stream: int) -> float:
         """Return the score of a stream that is as rare as the rate by the scores before, infinite if there are none.
 

@@ -84,6 +84,11 @@ class Scores:
         arrays = (array[rows:] for array in self.arrays)
         return Scores(self.streams, *arrays, members=self.members, merged=self.merged)
 
+    def above(self, other: Scores) -> Scores:
+        """Return these rows and those of another behind them."""
+        arrays = (np.concatenate(pair) for pair in zip(self.arrays, other.arrays, strict=True))
+        return Scores(self.streams, *arrays, members=self.members, merged=self.merged)
+
     def columns(self, stream: int) -> NDArray[np.int64]:
         """Return the columns that belong to a stream of the mean of the members: one of each member, or one."""
         own = np.arange(self.members) * self.merged + stream

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,18 @@ class Found:
     first: int
     evidence: Evidence
     events: list[Event]
+
+    def above(self, other: Found) -> Found:
+        """Return these rows and those behind them, which were weighed as their continuation."""
+        events = told_once(self.events, other.events) + other.events
+        evidence = self.evidence.above(other.evidence)
+        return replace(self, times=self.times.append(other.times), evidence=evidence, events=events)
+
+
+def told_once(before: Sequence[Event], behind: Sequence[Event]) -> list[Event]:
+    """Return the events before some row without those that are told again behind it, where they went on."""
+    begun = {event.start for event in behind}
+    return [event for event in before if event.start not in begun]
 
 
 def score_table(found: Sequence[Found], columns: Columns) -> pd.DataFrame:

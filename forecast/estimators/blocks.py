@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import keras
 import numpy as np
@@ -23,6 +22,9 @@ from forecast.models.inputs import layer_seed
 from forecast.training.fit import Listeners, Plan, forget_moments, train_batches
 from forecast.training.window_batches import WindowBatches
 
+Weights = list[np.ndarray]
+"""A network, to the model that runs it."""
+
 
 @dataclass(frozen=True, eq=False)
 class Block:
@@ -34,8 +36,23 @@ class Block:
         stop: Row behind the block in each series, counted from its first; by id of the series.
     """
 
-    networks: tuple[Any, ...]
+    networks: tuple[Weights, ...]
     stop: dict
+
+
+@dataclass(frozen=True, eq=False)
+class Tuned:
+    """Networks that were fine-tuned to one series; by block, then by member, as those they began as.
+
+    Args:
+        since: Row of the series from which on they judge.
+        now: Those networks.
+        before: Those that judge the rows before, back to the end of training or the step before.
+    """
+
+    since: int
+    now: tuple[tuple[Weights, ...], ...]
+    before: tuple[tuple[Weights, ...], ...]
 
 
 def left_out(panel: Panel, folds: int, *, before: int = 0, after: int = 0) -> Iterator[tuple[Panel, dict]]:
@@ -59,8 +76,12 @@ def left_out(panel: Panel, folds: int, *, before: int = 0, after: int = 0) -> It
 
 
 def judges(
-    blocks: tuple[Block, ...], panel: Panel, series: NDArray[np.int64], place: NDArray[np.int64]
-) -> Iterator[tuple[NDArray[np.int64], list[list[Any]]]]:
+    blocks: tuple[Block, ...],
+    panel: Panel,
+    series: NDArray[np.int64],
+    place: NDArray[np.int64],
+    tuned: Tuned | None = None,
+) -> Iterator[tuple[NDArray[np.int64], list[list[Weights]]]]:
     """Say who judges which rows: of an ensemble, each network of its own block or all blocks.
 
     Args:
@@ -68,20 +89,21 @@ def judges(
         panel: Whose rows they are.
         series: Number of the series of each row.
         place: Of each row, counted from the first row of training of its series.
+        tuned: Networks fine-tuned to the series, of a panel of one.
 
     Returns:
         Numbers of rows; and by member of the ensemble, the networks whose mean judges them.
     """
-    block = sum(
-        (place >= np.array([one.stop.get(name, 0) for name in panel.ids])[series]).astype(int)
-        for one in blocks
-    )
-    for number in np.unique(block):
-        own = blocks if number == len(blocks) else blocks[number : number + 1]
-        yield (
-            np.flatnonzero(block == number),
-            [list(who) for who in zip(*(one.networks for one in own), strict=True)],
-        )
+    who: list[tuple[tuple[Weights, ...], ...]] = [(block.networks,) for block in blocks]
+    stops = [np.array([block.stop.get(name, 0) for name in panel.ids])[series] for block in blocks]
+    if tuned is None:
+        who.append(tuple(block.networks for block in blocks))
+    else:
+        who += [tuned.before, tuned.now]
+        stops.append(np.full(len(place), tuned.since))
+    part = sum((place >= stop).astype(int) for stop in stops)
+    for number in np.unique(part):
+        yield np.flatnonzero(part == number), [list(own) for own in zip(*who[number], strict=True)]
 
 
 def _without(panel: Panel, low: NDArray[np.int64], high: NDArray[np.int64]) -> Panel:
@@ -121,9 +143,6 @@ def learn_blocks(
         before: Rows before a block that its networks do not learn from either.
         after: Rows behind it.
         listeners: Progress and interruption.
-
-    Returns:
-        Blocks whose networks are lists of weights.
 
     Raises:
         InputError: No row is left to learn from.

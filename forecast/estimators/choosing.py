@@ -206,6 +206,7 @@ def _base(lessons: Lessons, options: Options) -> Spec:
     tried = ("anchor", "scale", "transform", "positive", "head")
     given = {k: v for k, v in options.spec.items() if v is not None and k not in tried}
     given.setdefault("skip", True if len(panel) >= MANY else None)
+    given.setdefault("missing", bool((np.isnan(panel.targets).any(axis=1) & past).any()))
     return Spec(
         context=setting.context,
         horizon=setting.horizon,
@@ -216,7 +217,6 @@ def _base(lessons: Lessons, options: Options) -> Spec:
         season=setting.season,
         period=setting.period,
         padded=setting.short == "pad",
-        missing=bool((np.isnan(panel.targets).any(axis=1) & past).any()),
         seed=options.seed,
         **lessons.extras.sizes(lessons.encoder),
         **given,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import Protocol
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,9 +19,12 @@ from forecast.detection.policy import Event, Policy, watch
 from forecast.detection.simple import Memory as SimpleMemory
 from forecast.detection.simple import Simple
 from forecast.detection.streams import Scores
-from forecast.detection.tables import Found
+from forecast.detection.tables import Found, told_once
+from forecast.estimators.blocks import Block, Tuned
 from forecast.estimators.contract import Contract
+from forecast.estimators.fine_tuning import RECENT, Spans, fine_tune, newest_spans, next_step
 from forecast.estimators.joining import continued
+from forecast.training.fine_tuning import Lessons
 
 Floats = NDArray[np.float64]
 
@@ -28,12 +33,33 @@ class Errors(Protocol):
     """Networks whose errors are looked at."""
 
     @property
+    def blocks(self) -> tuple[Block, ...]:
+        """The networks, in order of time."""
+        ...
+
+    @property
+    def program(self) -> keras.Model:
+        """What runs them."""
+        ...
+
+    @property
     def lookback(self) -> int:
         """Rows before a row that its scores look at."""
         ...
 
-    def scores(self, panel: Panel, begins: NDArray[np.int64]) -> list[Scores]:
-        """Score all rows of each series, which begins so many rows behind the first of training."""
+    @property
+    def horizon(self) -> int:
+        """Rows before a row from which on it is forecast."""
+        ...
+
+    def scores(
+        self, panel: Panel, begins: NDArray[np.int64], had: NDArray[np.int64], tuned: Tuned | None = None
+    ) -> list[Scores]:
+        """Score the rows of each series behind its first ``had``; it begins ``begins`` rows behind the training's."""
+        ...
+
+    def lessons(self, panel: Panel, recent: int) -> Lessons | None:
+        """Return what draws a step of fine-tuning from the newest rows of a series; None if there are none."""
         ...
 
 
@@ -46,12 +72,16 @@ class State:
         chain: By the way from scores to evidence.
         event: The event that is open, None for none.
         rows: Rows seen, missing ones included.
+        tuned: Networks fine-tuned to it, None before their first step.
+        spoilt: First and last rows of its newest events, which are not learned from.
     """
 
     simple: SimpleMemory
     chain: ChainMemory = field(default_factory=ChainMemory)
     event: Event | None = None
     rows: int = 0
+    tuned: Tuned | None = None
+    spoilt: Spans = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +96,7 @@ class FittedDetector:
         policy: From evidence to alarms.
         history: The last rows of each series, enough to go on.
         states: Of each series after its last row, by id.
+        online: Whether networks are fine-tuned to each series as its rows come.
         choices: What was chosen while fitting.
     """
 
@@ -76,12 +107,15 @@ class FittedDetector:
     policy: Policy
     history: Panel
     states: dict
+    online: bool = False
     choices: tuple[Choice, ...] = ()
 
     @property
     def lookback(self) -> int:
         """Rows of history that the scores of new rows look at."""
-        return 1 if self.errors is None else self.errors.lookback
+        if self.errors is None:
+            return 1
+        return self.errors.lookback + (RECENT if self.online else 0)
 
     def start(self) -> State:
         """Return the state of a series of which nothing was seen."""
@@ -129,20 +163,42 @@ class FittedDetector:
         self, panel: Panel, had: NDArray[np.int64], states: list[State]
     ) -> tuple[list[Found], list[State]]:
         """Look at the rows of each series behind the first ``had``, which were seen already."""
-        return self._judge(panel, had, states, self._weigh(panel, had, states))
+        if not self.online:
+            return self._judge(panel, had, states, self._weigh(panel, had, states))
+        each = (
+            self._pursue(panel.select(np.array([i])), int(had[i]), state) for i, state in enumerate(states)
+        )
+        found, after = zip(*each, strict=True)
+        return list(found), list(after)
+
+    def _pursue(self, panel: Panel, had: int, state: State) -> tuple[Found, State]:
+        """Look at new rows of one series, and fine-tune its networks on the way."""
+        assert self.errors is not None
+        begin, parts = state.rows - had, []
+        while not parts or state.rows < begin + panel.rows:
+            due = next_step(self.errors, panel.ids[0], state.rows)
+            rows, seen = min(due - begin, panel.rows), np.array([state.rows - begin])
+            upto = panel.cut(np.array([rows]))
+            (part,), (state,) = self._judge(upto, seen, [state], self._weigh(upto, seen, [state]))
+            parts.append(part)
+            if state.rows == due:
+                state = replace(state, tuned=fine_tune(self.errors, state.tuned, upto, due, state.spoilt))
+        return reduce(Found.above, parts), state
 
     def _weigh(
         self, panel: Panel, had: NDArray[np.int64], states: list[State]
     ) -> list[tuple[Scores, Evidence, State]]:
         """Find the evidence in new rows of each series, and remember the scores it was made from."""
         begins = np.array([state.rows for state in states]) - had
-        predicted = None if self.errors is None else self.errors.scores(panel, begins)
+        # Only a series that is looked at by itself has networks of its own.
+        tuned = states[0].tuned if self.online else None
+        predicted = None if self.errors is None else self.errors.scores(panel, begins, had, tuned)
         weighed = []
         for i, state in enumerate(states):
             values = panel.targets[panel.offsets[i] + had[i] : panel.offsets[i + 1]]
             scores, simple = self.simple.advance(state.simple, values, self.contract.columns.target)
             if predicted is not None:
-                scores = predicted[i].behind(int(had[i])).beside(scores)
+                scores = predicted[i].beside(scores)
             evidence, chain = self.chain.weigh(state.chain, scores)
             weighed.append((scores, evidence, replace(state, simple=simple, chain=chain)))
         return weighed
@@ -161,11 +217,13 @@ class FittedDetector:
             rows = len(evidence.total)
             times = panel.step.times(panel.time_at(i, int(panel.offsets[i] + had[i])), rows)
             events = watch(self.policy, evidence, times, state.rows, state.event)
-            found.append(
-                Found(name, times, panel.step, state.rows, evidence, [e for e in events if e.raised >= 0])
-            )
+            raised = [event for event in events if event.raised >= 0]
+            found.append(Found(name, times, panel.step, state.rows, evidence, raised))
             last = events[-1] if events and events[-1].open else None
             after.append(replace(seen, chain=chain, event=last, rows=state.rows + rows))
+            if self.online:
+                oldest = state.rows + rows - self.lookback
+                after[-1] = replace(after[-1], spoilt=newest_spans(state.spoilt, raised, oldest))
         return found, after
 
 
@@ -185,9 +243,7 @@ def joined(older: Sequence[Found], newer: Sequence[Found], ids: Sequence[object]
     """Order what was found by series, then by time; an event that went on is told once, as it went on."""
     first, then = ({one.series: one for one in found} for found in (older, newer))
     for name in set(first) & set(then):
-        begun = {event.start for event in then[name].events}
-        kept = [event for event in first[name].events if event.start not in begun]
-        first[name] = replace(first[name], events=kept)
+        first[name] = replace(first[name], events=told_once(first[name].events, then[name].events))
     return [found[name] for name in ids for found in (first, then) if name in found]
 
 

@@ -55,6 +55,8 @@ class Detector(OutlierMixin, BaseEstimator):
         ensemble: Networks, by seed, of each block of rows; the mean of their evidence counts.
         folds: Blocks of rows; the errors in each are those of networks that learned from the others.
         steps: Optimiser steps of each network; None chooses.
+        online: Fine-tune a copy of the networks to each series behind the training: a step every 128 rows, not on rows
+            of events. It helps forecasts where a series leaves what was trained on; alarms hardly.
         engine: P-values of errors: ``"gpd"``, ranks and beyond the 95 % point a generalised Pareto tail;
             ``"conformal"`` ranks; for a history that may be spoilt ``"censored"``, a tail whose largest scores only
             count, or ``"hybrid"``, of that and ranks; ``"aci"``; or for comparison ``"gaussian"``, ``"quantile"``,
@@ -110,6 +112,7 @@ class Detector(OutlierMixin, BaseEstimator):
         ensemble: int = 1,
         folds: int = 2,
         steps: int | None = None,
+        online: bool = False,
         engine: str = "gpd",
         window: int = 8_000,
         hold: int | None = None,

@@ -1,14 +1,13 @@
-"""Detectors as model files, and back: the weights of all networks are numbers among the others."""
+"""Detectors as model files, and back; their networks: ``errors_saving``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
-from forecast.data.encoding import StaticEncoder
 from forecast.data.table import Choice
 from forecast.detection.engines import Engine, Past
 from forecast.detection.evidence import Chain
@@ -17,30 +16,20 @@ from forecast.detection.policy import Event, Policy
 from forecast.detection.rarity import Rarity
 from forecast.detection.simple import SIMPLE, Simple
 from forecast.detection.simple import Memory as SimpleMemory
-from forecast.estimators.blocks import Block
-from forecast.estimators.checking import check_spec, checked
+from forecast.estimators.checking import checked
 from forecast.estimators.describing import parameters_of, versions, with_tuples
-from forecast.estimators.detecting import Errors, FittedDetector, State
+from forecast.estimators.detecting import FittedDetector, State
 from forecast.estimators.detector import Detector
-from forecast.estimators.forecast_errors import ForecastErrors
-from forecast.estimators.network import Network
+from forecast.estimators.errors_saving import (
+    Numbers,
+    pack_errors,
+    pack_tuned,
+    unpack_errors,
+    unpack_tuned,
+)
 from forecast.estimators.packing import fingerprint, pack_panel, unpack_contract, unpack_panel
-from forecast.estimators.recipe import Architecture, Extras
-from forecast.estimators.running_errors import Running, RunningErrors
-from forecast.estimators.setting import Setting
 from forecast.estimators.watching import METHODS
-from forecast.estimators.window_errors import METHODS as WINDOW_METHODS
-from forecast.estimators.window_errors import Recipe, WindowErrors
 from forecast.modelfile import ModelFile, write_model
-from forecast.models import Spec
-from forecast.models.autoencoder import WindowSpec, least_weights
-from forecast.models.running import MOST_ROWS, RunningSpec
-from forecast.models.running import least_weights as running_weights
-from forecast.training.fit import Record
-
-MOST_NETWORKS = 64
-
-Numbers = dict[str, np.ndarray]
 
 
 def save_detector(detector: Detector, path: Any, *, stream: dict[str, Any] | None = None) -> None:
@@ -88,13 +77,17 @@ def describe(fitted: FittedDetector) -> tuple[dict[str, Any], Numbers]:
         "choices": [asdict(choice) for choice in fitted.choices],
         "history": history,
         "events": [None if state.event is None else asdict(state.event) for state in states],
+        "spoilt": [state.spoilt for state in states],
+        "online": fitted.online,
         "errors": None,
     }
     numbers |= {"scales": np.zeros((len(ids), len(fitted.contract.columns.target)))}
     numbers |= _pack_states(states)
     if fitted.errors is not None:
-        described["errors"], weights = _pack_errors(fitted.errors)
+        described["errors"], weights = pack_errors(fitted.errors)
         numbers |= weights
+    described["tuned"], weights = pack_tuned([state.tuned for state in states])
+    numbers |= weights
     return described, numbers
 
 
@@ -118,141 +111,30 @@ def restore(file: ModelFile, contract: Any) -> FittedDetector:
     if simple.name not in SIMPLE or simple.season < 1 or not 0 < chain.rate <= 0.5:
         raise ValueError("a detector of no known kind")
     events = [None if event is None else checked(Event, event) for event in described["events"]]
-    states = _unpack_states(numbers, events, len(history), len(contract.columns.target))
+    told = described["errors"]
+    errors = None if told is None else unpack_errors(told, numbers, history)
+    tuned = unpack_tuned(described["tuned"], numbers, told, errors)
+    spoilt = [tuple((int(first), int(last)) for first, last in spans) for spans in described["spoilt"]]
+    states = [
+        replace(state, tuned=own, spoilt=spans)
+        for state, own, spans in zip(
+            _unpack_states(numbers, events, len(history), len(contract.columns.target)),
+            tuned,
+            spoilt,
+            strict=True,
+        )
+    ]
     return FittedDetector(
         contract=contract,
-        errors=None if described["errors"] is None else _unpack_errors(described["errors"], numbers, history),
+        errors=errors,
         simple=simple,
         chain=chain,
         policy=policy,
         history=history,
         states=dict(zip(history.ids, states, strict=True)),
+        online=bool(described["online"]),
         choices=tuple(checked(Choice, choice) for choice in described["choices"]),
     )
-
-
-def _pack_errors(errors: Errors) -> tuple[dict[str, Any], Numbers]:
-    if isinstance(errors, RunningErrors):
-        blocks, numbers = _pack_blocks(errors.blocks, lambda weights: ({}, weights))
-        return {"running": asdict(errors.recipe)} | blocks, numbers
-    if isinstance(errors, WindowErrors):
-        blocks, numbers = _pack_blocks(errors.blocks, lambda weights: ({}, weights))
-        return {"recipe": asdict(errors.recipe)} | blocks, numbers
-    assert isinstance(errors, ForecastErrors)
-    blocks, numbers = _pack_blocks(errors.blocks, _pack_network)
-    return {"horizons": list(errors.horizons)} | blocks, numbers
-
-
-def _unpack_errors(described: dict[str, Any], numbers: Numbers, history: Any) -> Errors:
-    if "running" in described:
-        return _unpack_running(described, numbers)
-    if "recipe" in described:
-        return _unpack_windows(described, numbers, history)
-    horizons = tuple(int(h) for h in described["horizons"])
-    if min(horizons) < 1:
-        raise ValueError("horizons that are none")
-    blocks = _unpack_blocks(described, numbers, lambda told, weights: _unpack_network(told, weights, history))
-    if any(max(horizons) != network.spec.horizon for block in blocks for network in block.networks):
-        raise ValueError("horizons that the networks do not have")
-    return ForecastErrors(blocks, horizons)
-
-
-def _unpack_running(described: dict[str, Any], numbers: Numbers) -> RunningErrors:
-    told = described["running"]
-    recipe = checked(Running, told | {"spec": checked(RunningSpec, told["spec"])})
-    blocks = _unpack_blocks(described, numbers, lambda told, weights: weights)
-    horizons = recipe.spec.horizons
-    if not horizons or min(horizons) < 1 or max(horizons) > MOST_ROWS or recipe.spec.rows < 1:
-        raise ValueError("windows of another kind")
-    least = running_weights(recipe.spec, units=recipe.units)
-    return RunningErrors(recipe, blocks, _program(recipe, blocks, least))
-
-
-def _program(recipe: Recipe | Running, blocks: Sequence[Block], least: int) -> Any:
-    """Build the network that runs all weights, if there are as many of them as it has."""
-    every = [weights for block in blocks for weights in block.networks]
-    if not every or min(sum(array.size for array in weights) for weights in every) < least:
-        raise ValueError("fewer weights than a network has")
-    program = recipe.build(recipe.spec.seed)
-    for weights in every:
-        _check_weights(weights, program)
-    return program
-
-
-def _unpack_windows(described: dict[str, Any], numbers: Numbers, history: Any) -> WindowErrors:
-    told = described["recipe"]
-    recipe = checked(Recipe, told | {"spec": checked(WindowSpec, told["spec"])})
-    blocks = _unpack_blocks(described, numbers, lambda told, weights: weights)
-    if recipe.method not in WINDOW_METHODS or recipe.spec.channels != len(history.columns.target):
-        raise ValueError("windows of another kind")
-    if recipe.spec.beyond not in (0, 1) or recipe.spec.rows < 1:
-        raise ValueError("windows of another kind")
-    least = least_weights(recipe.spec, units=recipe.units, code=recipe.code)
-    return WindowErrors(recipe, blocks, _program(recipe, blocks, least))
-
-
-def _pack_blocks(
-    blocks: Sequence[Block], pack: Callable[[Any], tuple[dict[str, Any], list[np.ndarray]]]
-) -> tuple[dict[str, Any], Numbers]:
-    """Describe blocks; a network is packed into what JSON holds and weights."""
-    described: dict[str, Any] = {"blocks": [], "known": list(blocks[0].stop)}
-    numbers: Numbers = {}
-    for b, block in enumerate(blocks):
-        networks = []
-        for n, network in enumerate(block.networks):
-            told, weights = pack(network)
-            networks.append(told | {"weights": len(weights)})
-            numbers |= {f"weights {b} {n} {k}": np.asarray(array) for k, array in enumerate(weights)}
-        described["blocks"].append(networks)
-        numbers[f"stop {b}"] = np.array(list(block.stop.values()), np.int64)
-    return described, numbers
-
-
-def _unpack_blocks(
-    described: dict[str, Any], numbers: Numbers, unpack: Callable[[dict[str, Any], list[np.ndarray]], Any]
-) -> tuple[Block, ...]:
-    known = described["known"]
-    if sum(len(networks) for networks in described["blocks"]) > MOST_NETWORKS:
-        raise ValueError("more networks than a detector has")
-    if len({len(networks) for networks in described["blocks"]}) != 1:
-        raise ValueError("blocks of other ensembles")
-    if not all(name is None or type(name) in (str, int) for name in known):
-        raise TypeError("ids that are none")
-    blocks = []
-    for b, networks in enumerate(described["blocks"]):
-        stop = numbers[f"stop {b}"]
-        if stop.dtype != np.int64 or len(stop) != len(known):
-            raise ValueError("blocks of other series")
-        found = tuple(
-            unpack(told, [numbers[f"weights {b} {n} {k}"] for k in range(int(told["weights"]))])
-            for n, told in enumerate(networks)
-        )
-        blocks.append(Block(found, dict(zip(known, stop.tolist(), strict=True))))
-    return tuple(blocks)
-
-
-def _pack_network(network: Network) -> tuple[dict[str, Any], list[np.ndarray]]:
-    told = {name: asdict(getattr(network, name)) for name in ("spec", "architecture", "encoder", "record")}
-    return told, network.model.get_weights()
-
-
-def _unpack_network(told: dict[str, Any], weights: list[np.ndarray], history: Any) -> Network:
-    spec, architecture = checked(Spec, told["spec"]), checked(Architecture, told["architecture"])
-    check_spec(spec, Setting(spec.horizon, spec.context, spec.season, 0, 0, "pad"), history)
-    if sum(array.size for array in weights) < spec.horizon:
-        raise ValueError("fewer weights than a network has")
-    model = architecture.build(spec, None)
-    _check_weights(weights, model)
-    model.set_weights(weights)
-    encoder = checked(StaticEncoder, told["encoder"])
-    return Network(model, spec, architecture, encoder, Extras(), None, checked(Record, told["record"]))
-
-
-def _check_weights(weights: list[np.ndarray], model: Any) -> None:
-    if [(a.shape, a.dtype) for a in weights] != [
-        (tuple(own.shape), own.dtype) for own in model.get_weights()
-    ]:
-        raise ValueError("weights of another network")
 
 
 def _pack_states(states: Sequence[State]) -> Numbers:

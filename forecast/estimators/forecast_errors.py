@@ -4,60 +4,111 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from forecast.data.panel import Panel
 from forecast.data.windows import Windows
 from forecast.detection.streams import Scores, Stream, ensemble
-from forecast.estimators.blocks import Block, judges, left_out
+from forecast.estimators.blocks import Block, Tuned, Weights, judges, left_out
 from forecast.estimators.network import Network, fit_network
-from forecast.estimators.recipe import Options
+from forecast.estimators.recipe import Options, loss_of
 from forecast.estimators.setting import Setting
+from forecast.training.fine_tuning import WINDOWS, Lesson, Lessons, examples_of
 from forecast.training.fit import Listeners
 
 Floats = NDArray[np.float64]
+
+LOSS = "mae"
+"""What training lowers."""
 
 _BLOCK = 16_384
 
 
 @dataclass(frozen=True, eq=False)
 class ForecastErrors:
-    """Networks, and the horizons that are looked at.
+    """Networks of one kind, and the horizons that are looked at.
 
     Args:
+        network: Their kind; its model runs any of them.
         blocks: In order of time.
         horizons: Rows whose mean is forecast, ascending.
     """
 
+    network: Network
     blocks: tuple[Block, ...]
     horizons: tuple[int, ...]
 
     @property
     def lookback(self) -> int:
         """Rows before a row that its scores look at."""
-        return self.blocks[0].networks[0].spec.context + max(self.horizons)
+        return self.network.spec.context + self.horizon
 
-    def scores(self, panel: Panel, begins: NDArray[np.int64]) -> list[Scores]:
+    @property
+    def horizon(self) -> int:
+        """Rows that a forecast reaches ahead."""
+        return max(self.horizons)
+
+    @property
+    def program(self) -> keras.Model:
+        """What runs the weights."""
+        return self.network.model
+
+    def scores(
+        self, panel: Panel, begins: NDArray[np.int64], had: NDArray[np.int64], tuned: Tuned | None = None
+    ) -> list[Scores]:
         """Score the rows of each series.
 
         Args:
             panel: Series with their history.
             begins: Rows of training before the first of each series; many for rows that are all behind the training.
+            had: First row of each series to score, those before are its history.
+            tuned: Networks fine-tuned to the series, of a panel of one.
 
         Returns:
-            Of every series all of its rows; NaN where no forecast was possible.
+            NaN where no forecast was possible.
         """
-        horizon = max(self.horizons)
-        every = self.blocks[0].networks[0].windows(panel, partial=1)
-        shape = (len(self.blocks[0].networks), panel.rows, horizon, len(panel.columns.target))
+        every = self.network.windows(panel, partial=1)
+        asked = every.origins > (panel.offsets[:-1] + had - self.horizon)[every.series]
+        every = every.subset(np.flatnonzero(asked))
+        shape = (len(self.blocks[0].networks), panel.rows, self.horizon, len(panel.columns.target))
         forecast = np.full(shape, np.nan)
         place = every.origins - panel.offsets[every.series] + begins[every.series]
-        for mine, who in judges(self.blocks, panel, every.series, place):
+        for mine, who in judges(self.blocks, panel, every.series, place, tuned):
             for member, networks in enumerate(who):
-                made = _mean_forecast(networks, every.subset(mine), horizon)
+                made = self._mean_forecast(networks, every.subset(mine))
                 forecast[member, every.origins[mine]] = made
-        return [ensemble([self._of(panel, i, made) for made in forecast]) for i in range(len(panel))]
+        return [
+            ensemble([self._of(panel, i, made) for made in forecast]).behind(int(had[i]))
+            for i in range(len(panel))
+        ]
+
+    def lessons(self, panel: Panel, recent: int) -> Lessons | None:
+        """Return what draws a step of fine-tuning from the newest rows of a series; None if there are none."""
+        options, parts = Options(loss=LOSS, horizons=self.horizons), []
+        for model, spec in self.network.parts:
+            windows = replace(self.network, spec=spec).windows(panel, partial=min(self.horizons))
+            newest = np.flatnonzero(windows.origins >= panel.rows - recent)
+            parts.append((model, loss_of(options, spec), windows.subset(newest)))
+
+        def drawn(draw: np.random.Generator) -> list[Lesson]:
+            return [
+                Lesson(model, loss, examples_of(model, windows, draw.choice(len(windows), WINDOWS)))
+                for model, loss, windows in parts
+            ]
+
+        return drawn if all(len(windows) for *_, windows in parts) else None
+
+    def _mean_forecast(self, who: list[Weights], windows: Windows) -> Floats:
+        total = np.zeros((len(windows), self.horizon, len(windows.panel.columns.target)))
+        for weights in who:
+            self.network.model.set_weights(weights)
+            for first in range(0, len(windows), _BLOCK):
+                part = windows.subset(np.arange(first, min(first + _BLOCK, len(windows))))
+                made = self.network.forecasts(part)[..., self.network.spec.middle]
+                total[first : first + _BLOCK] += made[:, : total.shape[1]]
+        return total / len(who)
 
     def _of(self, panel: Panel, i: int, forecast: Floats) -> Scores:
         """Bring the forecasts of a series to the rows at which they are judged."""
@@ -105,26 +156,12 @@ def learn_errors(
         members: Networks of each, by seed.
         listeners: Progress and interruption.
     """
-    blocks = []
+    # Rows may be missing later: and of the rows to learn from, some blocks have none missing.
+    options = replace(options, spec=dict(options.spec) | {"missing": True})
+    found, blocks = [], []
     for k, (rest, stop) in enumerate(left_out(panel, folds, after=max(horizons))):
-        networks = [
-            fit_network(
-                rest,
-                setting,
-                replace(options, seed=options.seed + k * members + member),
-                rest.ends,
-                listeners=listeners,
-            )[0]
-            for member in range(members)
-        ]
-        blocks.append(Block(tuple(networks), stop))
-    return ForecastErrors(tuple(blocks), horizons)
-
-
-def _mean_forecast(networks: list[Network], windows: Windows, horizon: int) -> Floats:
-    found = np.empty((len(windows), horizon, len(windows.panel.columns.target)))
-    for first in range(0, len(windows), _BLOCK):
-        part = windows.subset(np.arange(first, min(first + _BLOCK, len(windows))))
-        made = [network.forecasts(part)[..., network.spec.middle] for network in networks]
-        found[first : first + _BLOCK] = np.mean(made, axis=0)[:, :horizon]
-    return found
+        for member in range(members):
+            own = replace(options, seed=options.seed + k * members + member)
+            found.append(fit_network(rest, setting, own, rest.ends, listeners=listeners)[0])
+        blocks.append(Block(tuple(network.model.get_weights() for network in found[-members:]), stop))
+    return ForecastErrors(found[0], tuple(blocks), horizons)

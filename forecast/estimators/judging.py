@@ -49,8 +49,7 @@ def judge(
     found = {detector.method: fitted.newer(panel)[0]}
     for name in BESIDE:
         if name != detector.method:
-            other = type(detector)(**(detector.get_params() | {"method": name, "alarms": detector.rate_}))
-            found[name] = other.fit(seen).fitted_.newer(panel)[0]
+            found[name] = beside(detector, name).fit(seen).fitted_.newer(panel)[0]
     own = [panel.ids.index(one.series) for one in found[detector.method]]
     first = [
         int(panel.lengths[i]) - len(one.times) for i, one in zip(own, found[detector.method], strict=True)
@@ -71,6 +70,12 @@ def judge(
     )
     table.attrs["before"] = sum(map(len, events)) - counted
     return table
+
+
+def beside(detector: Detector, method: str) -> Detector:
+    """Return a detector of a method without a network that asks for as many alarms, not fitted."""
+    other = {"method": method, "alarms": detector.rate_, "online": False}
+    return type(detector)(**(detector.get_params() | other))
 
 
 def _learned(fitted: FittedDetector, panel: Panel) -> Panel:

@@ -66,6 +66,11 @@ class Network:
     members: tuple[Record, ...] = ()
     choices: tuple[Choice, ...] = ()
 
+    @property
+    def parts(self) -> list[tuple[keras.Model, Spec]]:
+        """Models to train one by one, with their specs: the members of an ensemble, or the model itself."""
+        return _parts(self.model, self.architecture, self.spec)
+
     def quantiles(self, windows: Windows) -> np.ndarray:
         """Forecast windows, not calibrated; see ``raw_quantiles``."""
         return raw_quantiles(self.model, windows, self.spec)
@@ -133,9 +138,9 @@ def fit_network(
     )
     chosen = choose_network(lessons, options, listeners)
     model = chosen.architecture.build(chosen.spec, options.builder)
-    members, specs = _members(model), chosen.architecture.specs(chosen.spec)
-    share, jobs = with_budget(options, chosen.left / len(members)), []
-    for part, spec in zip(members, specs, strict=True):
+    parts = _parts(model, chosen.architecture, chosen.spec)
+    share, jobs = with_budget(options, chosen.left / len(parts)), []
+    for part, spec in parts:
         windows = lessons.teaching(spec)
         plan = make_plan(len(windows), share, spec, len(panel))
         compile_model(part, loss_of(options, spec), plan, _copied(options.optimizer))
@@ -147,7 +152,7 @@ def fit_network(
         listeners.announce((*told, _work(jobs, options)))
     records = [
         train(part, windows, lessons.judging(spec), plan, listeners=listeners)
-        for (part, windows, plan), spec in zip(jobs, specs, strict=True)
+        for (part, windows, plan), (_, spec) in zip(jobs, parts, strict=True)
     ]
     network = Network(
         model,
@@ -173,10 +178,9 @@ def go_on(
     least = min(options.horizons) if options.horizons else None
     lessons = Lessons(panel, setting, panel.ends, 0, network.encoder, network.extras, least)
     records = []
-    specs = network.architecture.specs(network.spec)
-    for part, spec, before in zip(_members(network.model), specs, network.members, strict=True):
+    for (part, spec), before in zip(network.parts, network.members, strict=True):
         windows = lessons.teaching(spec)
-        plan = make_plan(len(windows), with_budget(options, 1 / len(specs)), spec, len(panel))
+        plan = make_plan(len(windows), with_budget(options, 1 / len(network.parts)), spec, len(panel))
         epochs = -(-max(before.best_epoch, 1) // 3)
         plan = replace(plan, epochs=epochs, learning_rate=plan.learning_rate / 2)
         forget_moments(part)
@@ -205,9 +209,8 @@ def _work(jobs: list[tuple[keras.Model, Windows, Plan]], options: Options) -> Ch
     return Choice("training", f"{steps:,} steps{several}, about {seconds:.0f} s", "--preset", options.preset)
 
 
-def _members(model: keras.Model) -> tuple[keras.Model, ...]:
-    """Return the models to train one by one: the members of an ensemble, or the model itself."""
-    return forms_of(model).members or (model,)
+def _parts(model: keras.Model, architecture: Architecture, spec: Spec) -> list[tuple[keras.Model, Spec]]:
+    return list(zip(forms_of(model).members or (model,), architecture.specs(spec), strict=True))
 
 
 def _copied(optimizer: Any) -> Any:

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from forecast.data.local_windows import LocalWindows
 from forecast.data.panel import Panel
 from forecast.detection.streams import Scores, Stream, ensemble
-from forecast.estimators.blocks import Block, judges, learn_blocks, plan_of
+from forecast.estimators.blocks import Block, Tuned, Weights, judges, learn_blocks, plan_of
 from forecast.models.losses import DistributionLoss
 from forecast.models.running import RunningSpec, build_running
+from forecast.training.fine_tuning import WINDOWS, Lesson, Lessons
 from forecast.training.fit import Listeners, compile_model
 from forecast.training.running import (
     TOGETHER,
@@ -37,6 +38,8 @@ Floats = NDArray[np.float64]
 
 REACH = 1_000
 """Rows up to its end that a window is scaled by."""
+
+LOSS = DistributionLoss("student")
 
 _BATCH = 128
 _RATE = 8e-3
@@ -65,6 +68,10 @@ class Running:
         """Return the windows of a panel."""
         return windows_for(panel, self.spec.rows, REACH, max(self.spec.horizons))
 
+    def ends(self, panel: Panel) -> NDArray[np.int64]:
+        """Return the rows up to which windows to learn from are scaled."""
+        return np.flatnonzero(~np.isnan(panel.targets).all(axis=1))
+
 
 @dataclass(frozen=True, eq=False)
 class RunningErrors:
@@ -72,7 +79,7 @@ class RunningErrors:
 
     Args:
         recipe: Their kind.
-        blocks: In order of time; a network is a list of weights.
+        blocks: In order of time.
         program: The network that runs any of them: what is compiled is compiled once.
     """
 
@@ -90,15 +97,24 @@ class RunningErrors:
         """Rows before a row that its scores look at."""
         return max(REACH, self.recipe.spec.rows) + TOGETHER + max(self.horizons)
 
-    def scores(self, panel: Panel, begins: NDArray[np.int64]) -> list[Scores]:
+    @property
+    def horizon(self) -> int:
+        """Rows that a forecast reaches ahead."""
+        return max(self.horizons)
+
+    def scores(
+        self, panel: Panel, begins: NDArray[np.int64], had: NDArray[np.int64], tuned: Tuned | None = None
+    ) -> list[Scores]:
         """Score the rows of each series.
 
         Args:
             panel: Series with their history.
             begins: Rows of training before the first of each series; many for rows that are all behind the training.
+            had: First row of each series to score, those before are its history.
+            tuned: Networks fine-tuned to the series, of a panel of one.
 
         Returns:
-            Of every series all of its rows; NaN where a row is missing or nothing was expected.
+            NaN where a row is missing or nothing was expected.
         """
         windows, channels = self.recipe.windows(panel), len(panel.columns.target)
         shape = (panel.rows, len(self.horizons), channels)
@@ -107,10 +123,12 @@ class RunningErrors:
         place = np.arange(panel.rows) - panel.offsets[series] + begins[series]
         # Counted from the first row of a series, however rows are handed over: rows forecast behind by one window.
         firsts = np.maximum(np.arange(panel.rows) - place % TOGETHER, panel.offsets[series])
-        seen = windows.known > 0
-        for mine, who in judges(self.blocks, panel, series, place):
-            mine = mine[seen[firsts[mine]]]
-            for part in np.split(mine, np.arange(_BLOCK, len(mine), _BLOCK)):
+        asked = np.arange(panel.rows) >= (panel.offsets[:-1] + had - self.horizon)[series]
+        seen = asked & (windows.known > 0)
+        for mine, who in judges(self.blocks, panel, series, place, tuned):
+            mine = mine[seen[mine] & (windows.known[firsts[mine]] > 0)]
+            for start in range(0, len(mine), _BLOCK):
+                part = mine[start : start + _BLOCK]
                 ends, window = np.unique(firsts[part], return_inverse=True)
                 bent = bent_rows(windows, ends)[:, : self.recipe.spec.rows]
                 for member, networks in enumerate(who):
@@ -130,11 +148,22 @@ class RunningErrors:
             )
         scale = windows.centre, windows.unit
         return [
-            ensemble([self._of(panel, i, scale, made, actual) for made in expected])
+            ensemble([self._of(panel, i, scale, made, actual) for made in expected]).behind(int(had[i]))
             for i in range(len(panel))
         ]
 
-    def _forecast(self, weights: list[np.ndarray], bent: Floats) -> Floats:
+    def lessons(self, panel: Panel, recent: int) -> Lessons | None:
+        """Return what draws a step of fine-tuning from the newest rows of a series; None if there are none."""
+        windows, ends = self.recipe.windows(panel), self.recipe.ends(panel)
+        ends = ends[ends >= panel.rows - recent]
+
+        def drawn(draw: np.random.Generator) -> list[Lesson]:
+            examples = running_examples(windows, draw.choice(ends, WINDOWS), self.horizons)
+            return [Lesson(self.program, LOSS, examples)]
+
+        return drawn if len(ends) else None
+
+    def _forecast(self, weights: Weights, bent: Floats) -> Floats:
         self.program.set_weights(weights)
         return forecast_running(self.program, bent)
 
@@ -184,11 +213,10 @@ def learn_running_errors(
         TrainingDiverged: A loss became non-finite.
     """
     program, plan = recipe.build(recipe.spec.seed), plan_of(steps, _BATCH, _RATE)
-    compile_model(program, DistributionLoss("student"), plan)
+    compile_model(program, LOSS, plan)
 
     def batches(rest: Panel) -> Callable[[int], WindowBatches]:
-        windows = recipe.windows(rest)
-        ends = np.flatnonzero(~np.isnan(rest.targets).all(axis=1))
+        windows, ends = recipe.windows(rest), recipe.ends(rest)
 
         def examples(ends: NDArray[np.int64], *_: int) -> Examples:
             return running_examples(windows, ends, recipe.spec.horizons)

@@ -227,14 +227,14 @@ def asked_sequences(estimator: Any, X: Any) -> tuple[Sequences, Labelled | None]
     """Read sequences to predict: the columns of training, labels not needed.
 
     Raises:
-        InputError: A column is missing, or a table is given to what learned arrays.
+        InputError: A column is missing, or a table is given to what learned arrays, or arrays have other channels.
     """
     fitted, X = fitted_of(estimator), checked_array(X)
-    if is_arrays(X):
-        return sequences_of(X), None
+    if is_arrays(X) or (fitted.columns is None and isinstance(X, pd.DataFrame)):
+        sequences = sequences_of(X.to_numpy() if isinstance(X, pd.DataFrame) else X)
+        _check_channels(estimator, sequences)
+        return sequences, None
     if fitted.columns is None:
-        if isinstance(X, pd.DataFrame):
-            return sequences_of(X.to_numpy()), None
         raise InputError("The estimator learned arrays; pass sequences as arrays, not a table.")
     if isinstance(X, Labelled):
         return X.sequences, X
@@ -257,6 +257,7 @@ def judged_examples(estimator: Any, X: Any, y: Any = None) -> tuple[Examples, La
             raise InputError("Labels are needed beside arrays to compare with.")
         X = X.to_numpy() if isinstance(X, pd.DataFrame) else X
         found = examples_of_arrays(X, y, by_row=estimator.by_row, classes=fitted.classes)
+        _check_channels(estimator, found.sequences)
     elif fitted.columns is None:
         raise InputError("The estimator learned arrays; pass sequences and labels as arrays, not a table.")
     else:
@@ -266,6 +267,16 @@ def judged_examples(estimator: Any, X: Any, y: Any = None) -> tuple[Examples, La
     if not (found.codes >= 0).any():
         raise InputError("No sequence has a label to compare with.")
     return found, table
+
+
+def _check_channels(estimator: Any, sequences: Sequences) -> None:
+    """Refuse sequences of another width, in the words of scikit-learn's estimators."""
+    asked, known = sequences.values.shape[1], fitted_of(estimator).network.channels
+    if asked != known:
+        raise InputError(
+            f"X has {asked} features, but {type(estimator).__name__} is expecting {known} features as input: a feature "
+            "is a channel of the sequences."
+        )
 
 
 def id_frame(table: Labelled, *, rows: bool) -> pd.DataFrame:

@@ -11,7 +11,6 @@ import numpy as np
 
 from forecast.data.examples import Examples
 from forecast.data.sequences import Scaling, Sequences, fit_scaling
-from forecast.errors import InputError
 from forecast.evaluation.temperature import fit_temperature, tempered
 from forecast.models.committee import MembersCrossentropy, build_committee
 from forecast.models.sequence_spec import SequenceSpec
@@ -89,15 +88,13 @@ class SequenceNetwork:
     temperature: float
     record: Record
 
-    def probabilities(self, sequences: Sequences) -> np.ndarray:
-        """Return calibrated probabilities: float64 ``(sequences, classes)``, or ``(rows, classes)``.
+    @property
+    def channels(self) -> int:
+        """Channels of the sequences."""
+        return len(self.scaling.middle)
 
-        Raises:
-            InputError: The sequences have another number of channels.
-        """
-        asked, known = sequences.values.shape[1], len(self.scaling.middle)
-        if asked != known:
-            raise InputError(f"The sequences have {asked} channels, and those of training had {known}.")
+    def probabilities(self, sequences: Sequences) -> np.ndarray:
+        """Return calibrated probabilities: float64 ``(sequences, classes)``, or ``(rows, classes)``."""
         scores = score_sequences(
             self.model,
             self.scaling.rows(sequences.values),

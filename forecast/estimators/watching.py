@@ -19,7 +19,7 @@ from forecast.errors import InputError, ParameterError, closest
 from forecast.estimators.arguments import options_of
 from forecast.estimators.contract import training_panel
 from forecast.estimators.detecting import Errors, FittedDetector
-from forecast.estimators.forecast_errors import learn_errors
+from forecast.estimators.forecast_errors import LOSS, learn_errors
 from forecast.estimators.forecaster import Forecaster
 from forecast.estimators.running_errors import Running, learn_running_errors
 from forecast.estimators.setting import Setting
@@ -85,6 +85,7 @@ def learn_detector(detector: Detector, X: Any, listeners: Listeners | None = Non
         policy=Policy(detector.release, detector.min_rows, detector.merge, quiet, detector.floor),
         history=panel,
         states={},
+        online=bool(detector.online),
         choices=(*choices, *told),
     )
     return untaught.begin(panel)
@@ -124,7 +125,7 @@ def _networks(
             cell=detector.cell,
             units=detector.units,
             quantiles=(),
-            loss="mae",
+            loss=LOSS,
             horizons=horizons,
             anchor="last",
             scale="window",
@@ -146,7 +147,7 @@ def _networks(
         members=detector.ensemble,
         listeners=listeners,
     )
-    return errors, (*told, Choice("network", errors.blocks[0].networks[0].architecture.name, "--model"))
+    return errors, (*told, Choice("network", errors.network.architecture.name, "--model"))
 
 
 def _covariates(panel: Panel) -> bool:
@@ -229,6 +230,11 @@ def _check(detector: Detector) -> None:
         raise ParameterError(
             f"bidirectional=True is of the methods {', '.join(WINDOW_METHODS)}, whose windows are complete; "
             "method='forecast' reads forwards."
+        )
+    if detector.online and detector.method in SIMPLE:
+        raise ParameterError(
+            f"online=True fine-tunes networks; method={detector.method!r} has none. Take one of "
+            f"{', '.join(m for m in METHODS if m not in SIMPLE)}."
         )
     if detector.missing not in ("ignore", "evidence"):
         raise ParameterError(f"missing must be ignore or evidence; got {detector.missing!r}.")

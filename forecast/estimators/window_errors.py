@@ -19,16 +19,16 @@ from scipy.special import ndtri
 from forecast.data.local_windows import LocalWindows
 from forecast.data.panel import Panel
 from forecast.detection.streams import Scores, Stream, ensemble
-from forecast.estimators.blocks import Block, judges, learn_blocks, plan_of
+from forecast.estimators.blocks import Block, Tuned, Weights, judges, learn_blocks, plan_of
 from forecast.models.autoencoder import WindowSpec, build_autoencoder, build_variational
 from forecast.models.draws import common_noise
 from forecast.models.losses import DistributionLoss, PointLoss
+from forecast.training.fine_tuning import WINDOWS, Lesson, Lessons
 from forecast.training.fit import Listeners, compile_model
 from forecast.training.reconstructing import make_windows_again, window_examples
 from forecast.training.window_batches import Examples, WindowBatches
 
 Floats = NDArray[np.float64]
-Weights = list[np.ndarray]
 
 METHODS = ("reconstruction", "variational", "joint")
 """Methods whose networks make windows again."""
@@ -68,6 +68,16 @@ class Recipe:
         """Whether codes are drawn, and rows come with a scale."""
         return self.method == "variational"
 
+    @property
+    def draws(self) -> int:
+        """Numbers drawn for each window while learning."""
+        return self.code if self.noisy else 0
+
+    @property
+    def loss(self) -> keras.Loss:
+        """What training lowers."""
+        return DistributionLoss("normal") if self.noisy else PointLoss("mae")
+
     def build(self, seed: int) -> keras.Model:
         """Build a network with first weights of its own."""
         build = build_variational if self.noisy else build_autoencoder
@@ -100,7 +110,7 @@ class WindowErrors:
 
     Args:
         recipe: Their kind.
-        blocks: In order of time; a network is a list of weights.
+        blocks: In order of time.
         program: The network that runs any of them: what is compiled is compiled once.
     """
 
@@ -113,22 +123,33 @@ class WindowErrors:
         """Rows before a row that its scores look at."""
         return REACH * self.recipe.spec.rows
 
-    def scores(self, panel: Panel, begins: NDArray[np.int64]) -> list[Scores]:
+    @property
+    def horizon(self) -> int:
+        """Rows that are forecast ahead at most."""
+        return 1
+
+    def scores(
+        self, panel: Panel, begins: NDArray[np.int64], had: NDArray[np.int64], tuned: Tuned | None = None
+    ) -> list[Scores]:
         """Score the rows of each series.
 
         Args:
             panel: Series with their history.
             begins: Rows of training before the first of each series; many for rows that are all behind the training.
+            had: First row of each series to score, those before are its history.
+            tuned: Networks fine-tuned to the series, of a panel of one.
 
         Returns:
-            Of every series all of its rows; NaN where a row is missing or was not expected to be anything.
+            NaN where a row is missing or was not expected to be anything.
         """
         windows, names = self.recipe.windows(panel), self.recipe.streams(panel.columns.target)
         shape = (len(self.blocks[0].networks), 3, panel.rows, len(names), len(panel.columns.target))
         found = np.full(shape, np.nan)
         series = np.repeat(np.arange(len(panel)), panel.lengths)
         place = np.arange(panel.rows) - panel.offsets[series] + begins[series]
-        for mine, who in judges(self.blocks, panel, series, place):
+        asked = np.arange(panel.rows) >= (panel.offsets[:-1] + had - self.horizon)[series]
+        for mine, who in judges(self.blocks, panel, series, place, tuned):
+            mine = mine[asked[mine]]
             for first in range(0, len(mine), _BLOCK):
                 ends = mine[first : first + _BLOCK]
                 for member, networks in enumerate(who):
@@ -140,8 +161,20 @@ class WindowErrors:
             found[:, :, 1:, 2], found[:, :, panel.offsets[:-1], 2] = behind, np.nan
         found = np.where(np.isnan(panel.targets)[:, None], np.nan, found).reshape(*shape[:3], -1)
         streams = tuple(stream for part in names for stream in part)
-        spans = [slice(*panel.offsets[i : i + 2]) for i in range(len(panel))]
+        spans = [slice(panel.offsets[i] + had[i], panel.offsets[i + 1]) for i in range(len(panel))]
         return [ensemble([Scores(streams, *member[:, span]) for member in found]) for span in spans]
+
+    def lessons(self, panel: Panel, recent: int) -> Lessons | None:
+        """Return what draws a step of fine-tuning from the newest rows of a series; None if there are none."""
+        windows = self.recipe.windows(panel)
+        ends = np.flatnonzero(windows.known)
+        ends = ends[ends >= panel.rows - recent]
+
+        def drawn(draw: np.random.Generator) -> list[Lesson]:
+            examples = window_examples(windows, draw.choice(ends, WINDOWS), draw, self.recipe.draws)
+            return [Lesson(self.program, self.recipe.loss, examples)]
+
+        return drawn if len(ends) else None
 
     def _made(self, who: list[Weights], windows: LocalWindows, ends: NDArray[np.int64]) -> Floats:
         """Let networks make windows again: ``(windows, draws of all networks, made, channels[, 2])``."""
@@ -176,8 +209,7 @@ def learn_window_errors(
         TrainingDiverged: A loss became non-finite.
     """
     program, plan, spec = recipe.build(recipe.spec.seed), plan_of(steps, _BATCH, _RATE), recipe.spec
-    compile_model(program, DistributionLoss("normal") if recipe.noisy else PointLoss("mae"), plan)
-    code = recipe.code if recipe.noisy else 0
+    compile_model(program, recipe.loss, plan)
 
     def batches(rest: Panel) -> Callable[[int], WindowBatches]:
         windows = recipe.windows(rest)
@@ -185,7 +217,7 @@ def learn_window_errors(
 
         def drawn(seed: int) -> WindowBatches:
             def examples(ends: NDArray[np.int64], *place: int) -> Examples:
-                return window_examples(windows, ends, np.random.default_rng((seed, *place)), code)
+                return window_examples(windows, ends, np.random.default_rng((seed, *place)), recipe.draws)
 
             return WindowBatches(windows, ends, plan.batch_size, plan.steps, seed, examples)
 

@@ -111,7 +111,7 @@ def test_arrays_and_the_table_of_them_give_the_same():
     assert model.score(X, y) == table.score(TABLE)
     with pytest.raises(InputError, match="learned arrays"):
         model.predict({"x": [1.0]})
-    with pytest.raises(InputError, match="1 channels, and those of training had 2"):
+    with pytest.raises(InputError, match="X has 1 features, but SequenceClassifier is expecting 2 features"):
         model.predict([[1.0, 2.0]])
 
 

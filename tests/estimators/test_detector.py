@@ -38,11 +38,13 @@ def test_predict_says_minus_one_where_the_p_value_is_below_the_rate():
 def test_rows_learned_from_are_weighed_by_networks_that_had_not_seen_them():
     table = machines(series=1)
     detector = detector_of("rnn").fit(table)
-    one, two = (block.networks[0] for block in detector.fitted_.errors.blocks)
-    panel = detector.fitted_.contract.read(table)
-    scores = detector.fitted_.errors.scores(panel, np.zeros(1, np.int64))[0]
-    stop = detector.fitted_.errors.blocks[0].stop["m0"]
-    for network, span in ((one, slice(20, stop)), (two, slice(stop, len(table)))):
+    errors, none = detector.fitted_.errors, np.zeros(1, np.int64)
+    one, two = (block.networks[0] for block in errors.blocks)
+    panel, network = detector.fitted_.contract.read(table), errors.network
+    scores = errors.scores(panel, none, none)[0]
+    stop = errors.blocks[0].stop["m0"]
+    for weights, span in ((one, slice(20, stop)), (two, slice(stop, len(table)))):
+        network.model.set_weights(weights)
         windows = network.windows(panel, partial=1)
         made = np.full((panel.rows, 2), np.nan)
         made[windows.origins] = network.forecasts(windows)[:, 0, :, network.spec.middle]
@@ -59,7 +61,7 @@ def test_nothing_is_learned_from_the_rows_of_a_block():
     weights = []
     for one in (table, wild):
         detector = detector_of("rnn").fit(one)
-        weights.append([n.model.get_weights() for b in detector.fitted_.errors.blocks for n in b.networks])
+        weights.append([network for block in detector.fitted_.errors.blocks for network in block.networks])
     assert all((a == b).all() for a, b in zip(weights[0][0], weights[1][0], strict=True))
     assert not all((a == b).all() for a, b in zip(weights[0][1], weights[1][1], strict=True))
 

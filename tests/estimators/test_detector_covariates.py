@@ -38,7 +38,7 @@ def fitted(column: str | None, target: str, method: str = "forecast") -> forecas
 def errors(detector: forecast.Detector, table: pd.DataFrame) -> np.ndarray:
     """Absolute error of each row's forecast, from the row before."""
     panel = detector.fitted_.contract.read(table)
-    scores = detector.fitted_.errors.scores(panel, np.zeros(1, np.int64))[0]
+    scores = detector.fitted_.errors.scores(panel, np.zeros(1, np.int64), np.zeros(1, np.int64))[0]
     assert [(s.kind, s.rows) for s in scores.streams] == [("forecast", 1)]
     return np.abs(scores.actual - scores.expected)[:, 0]
 

@@ -109,7 +109,7 @@ def test_events_may_be_a_file_of_the_users_own_id(table, tmp_path):
 
 @pytest.mark.slow
 def test_networks_are_measured_alike(table):
-    detector = fitted(table, "forecast", **SMALL)
+    detector = fitted(table, "forecast", **SMALL["forecast"])
     found = detector.evaluate(table, shocks(table), tolerance=2)
     assert value(found, "forecast", "recall") >= 0.5
     assert found[found["method"] == "forecast"]["value"].notna().all()

@@ -50,13 +50,13 @@ def test_bending_is_undone():
 def test_a_pattern_is_expected_and_what_breaks_it_is_an_error(learned):
     table = waves(600, seed=0)
     errors, contract = learned.fitted_.errors, learned.fitted_.contract
-    (scores,) = errors.scores(contract.read(table), np.zeros(1, np.int64))
+    (scores,) = errors.scores(contract.read(table), np.zeros(1, np.int64), np.zeros(1, np.int64))
     one = scores.expected[:, 0]
     assert np.nanmean(np.abs(one - table["load"])[450:]) < 0.6
     assert np.nanmean(np.abs(np.diff(table["load"]))[450:]) > 1.2
     broken = table.copy()
     broken.loc[500:, "load"] = broken["load"].to_numpy()[496:596]
-    (after,) = errors.scores(contract.read(broken), np.zeros(1, np.int64))
+    (after,) = errors.scores(contract.read(broken), np.zeros(1, np.int64), np.zeros(1, np.int64))
     assert after.values[501:504, 0].max() > 2 * np.nanquantile(scores.values[450:, 0], 0.99)
     np.testing.assert_array_equal(after.values[:500], scores.values[:500])
 
@@ -64,7 +64,7 @@ def test_a_pattern_is_expected_and_what_breaks_it_is_an_error(learned):
 def test_expected_values_are_on_the_scale_of_the_errors(learned):
     table = waves(300, seed=2)
     (scores,) = learned.fitted_.errors.scores(
-        learned.fitted_.contract.read(table), np.full(1, 10_000, np.int64)
+        learned.fitted_.contract.read(table), np.full(1, 10_000), np.zeros(1, np.int64)
     )
     assert scores.centre is not None and scores.unit is not None
     both = (bend(part, scores.centre, scores.unit) for part in (scores.actual, scores.expected))

@@ -23,6 +23,7 @@ from tests.laws.test_detectors import WINDOWED, detector_of, early, learned, mac
 # The networks of "reconstruction" are those of "joint" without the rows beyond.
 QUICK = [pytest.param(m, marks=pytest.mark.slow) if m == "reconstruction" else m for m in METHODS]
 LATER = 10**6
+NONE = np.zeros(2, np.int64)
 """A row so far behind the first of training that it is behind the last as well."""
 
 
@@ -56,7 +57,7 @@ def test_what_breaks_the_pattern_ranks_above_all_clean_stretches(method):
     detector = forecast.Detector(
         method, id="machine", time="row", target="load", season=12, context=12, units=16, steps=150
     ).fit(table[table["row"] < 380])
-    found = errors_of(detector).scores(detector.fitted_.contract.read(table), np.zeros(2, np.int64))
+    found = errors_of(detector).scores(detector.fitted_.contract.read(table), NONE, NONE)
     for one in found:
         (whole,) = (j for j, stream in enumerate(one.streams) if stream.rows == 12)
         for first, stop in ((440, 456), (500, 518)):
@@ -79,7 +80,7 @@ def test_a_shock_is_told_of_its_channel_only(method):
     values[row, 1] += 40
     moved = replace(panel, values=frozen(values))
     assert list(panel.columns.target) == ["load", "heat"]
-    before, after = (errors_of(detector).scores(p, np.full(2, LATER))[0] for p in (panel, moved))
+    before, after = (errors_of(detector).scores(p, np.full(2, LATER), NONE)[0] for p in (panel, moved))
     larger = after.values[120] - before.values[120]
     of = np.array([stream.channel for stream in after.streams])
     kinds = np.array([stream.kind for stream in after.streams])
@@ -103,13 +104,13 @@ def part_of(panel: Panel, series: int, first: int, stop: int) -> Panel:
 def test_scores_are_the_same_bits_however_rows_are_handed_over(method):
     errors = errors_of(learned(method))
     panel = learned(method).fitted_.contract.read(machines())
-    whole = errors.scores(panel, np.full(2, LATER))
+    whole = errors.scores(panel, np.full(2, LATER), NONE)
     for series, first, stop in ((0, 60, 61), (1, 100, 103), (0, 150, 250), (1, 0, 1), (1, 7, 90)):
         begin = max(first - errors.lookback, 0)
-        part = errors.scores(part_of(panel, series, begin, stop), np.array([LATER]))[0]
+        had = np.array([first - begin])
+        part = errors.scores(part_of(panel, series, begin, stop), np.array([LATER]), had)[0]
         for name in ("values", "expected", "actual"):
-            expected = getattr(whole[series], name)[first:stop]
-            np.testing.assert_array_equal(getattr(part, name)[first - begin :], expected)
+            np.testing.assert_array_equal(getattr(part, name), getattr(whole[series], name)[first:stop])
 
 
 @pytest.mark.parametrize("method", QUICK)
@@ -117,7 +118,7 @@ def test_units_do_not_matter_and_unseen_series_are_judged_like_any_other(method)
     errors, table = errors_of(learned(method)), machines()
     read = learned(method).fitted_.contract.read
     stranger = table.assign(machine=table["machine"].str.upper(), load=1_024 * table["load"])
-    one, two = (errors.scores(read(t), np.full(2, LATER))[1] for t in (table, stranger))
+    one, two = (errors.scores(read(t), np.full(2, LATER), NONE)[1] for t in (table, stranger))
     times = 1 if method == "variational" else 1_024
     loads = [j for j, stream in enumerate(one.streams) if stream.channel == "load"]
     np.testing.assert_allclose(two.values[:, loads], times * one.values[:, loads], rtol=1e-9)
@@ -132,9 +133,10 @@ def test_forward_errors_come_from_the_window_one_row_before():
     values = panel.values.copy()
     values[100] += 3
     one, two = (
-        errors.scores(p, np.full(2, LATER))[0].expected[100] for p in (panel, replace(panel, values=values))
+        errors.scores(p, np.full(2, LATER), NONE)[0].expected[100]
+        for p in (panel, replace(panel, values=values))
     )
-    kinds = [stream.kind for stream in errors.scores(panel, np.full(2, LATER))[0].streams]
+    kinds = [stream.kind for stream in errors.scores(panel, np.full(2, LATER), NONE)[0].streams]
     forward = np.array([kind == "forward" for kind in kinds])
     assert forward.sum() == 2
     np.testing.assert_array_equal(one[forward], two[forward])
@@ -143,7 +145,7 @@ def test_forward_errors_come_from_the_window_one_row_before():
 
 def test_the_backward_error_is_that_of_the_row_before_the_window():
     panel = learned("joint").fitted_.contract.read(machines())
-    found = errors_of(learned("joint")).scores(panel, np.full(2, LATER))[0]
+    found = errors_of(learned("joint")).scores(panel, np.full(2, LATER), NONE)[0]
     rows = WINDOWED["context"]
     backward = [j for j, stream in enumerate(found.streams) if stream.kind == "backward"]
     values = panel.targets[: panel.offsets[1]]
@@ -187,10 +189,10 @@ def test_rows_learned_from_are_judged_by_their_block_and_later_rows_by_all():
     detector = learned("joint")
     errors, panel = errors_of(detector), detector.fitted_.contract.read(machines())
     alone = [
-        replace(errors, blocks=(replace(block, stop={}),)).scores(panel, np.full(2, LATER))[0].expected
+        replace(errors, blocks=(replace(block, stop={}),)).scores(panel, np.full(2, LATER), NONE)[0].expected
         for block in errors.blocks
     ]
-    found = errors.scores(panel, np.zeros(2, np.int64))[0].expected
+    found = errors.scores(panel, NONE, NONE)[0].expected
     first, last = (block.stop["m0"] for block in errors.blocks)
     assert 60 < first < last < len(found)
     np.testing.assert_array_equal(found[:first], alone[0][:first])
