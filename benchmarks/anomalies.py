@@ -3,6 +3,9 @@
     python benchmarks/anomalies.py nab           the NAB files in FORECAST_DATA_DIR; every detector fitted to the
                                                  probationary rows of all files, no label seen, one rate for all
     python benchmarks/anomalies.py development   the same on series with events put in: what settings were chosen on
+    python benchmarks/anomalies.py tuned         errors of forecasts by networks fine-tuned online, in units of those
+                                                 without, on the NAB files
+    python benchmarks/anomalies.py tuned-development   the same where its rate was chosen, on series with events put in
     python benchmarks/anomalies.py null          alarms of p-values on six kinds of noise against the rate asked for
     python benchmarks/anomalies.py whole         the same of whole detectors, trained on the first rows
     python benchmarks/anomalies.py contaminated  six-sigma spikes behind a history of which 2 % is wrong
@@ -29,6 +32,7 @@ from anomaly_streams import KINDS, Labelled, development_series, null_stream
 import forecast
 from forecast.detection.engines import Engine, Past
 from forecast.detection.simple import RANGE_MARGIN, Simple
+from forecast.detection.tables import Found
 from forecast.evaluation.events import event_scores, spans_of
 from forecast.evaluation.nab import PROFILES, nab_score, probation_rows
 
@@ -37,6 +41,7 @@ RATE = "1 per 1000 rows"
 DETECTORS: dict[str, dict[str, Any]] = {
     "no network": {"method": "novelty"},
     "forecast": {"method": "forecast"},
+    "fine-tuned online": {"method": "forecast", "online": True},
     "four networks": {"method": "forecast", "ensemble": 4},
     "ewma": {"method": "ewma"},
     "seasonal-naive": {"method": "seasonal-naive", "season": 24},
@@ -74,6 +79,16 @@ def nab(seeds: int, only: list[str] | None, alarms: str) -> list[dict[str, Any]]
 def development(seeds: int, only: list[str] | None, alarms: str) -> list[dict[str, Any]]:
     """Every detector on series with events put in; NAB's windows are laid around them as NAB does it."""
     return _judged([_windowed(one) for one in development_series()], seeds, only, alarms)
+
+
+def tuned(seeds: int, *_: Any) -> list[dict[str, Any]]:
+    """Errors of forecasts with networks fine-tuned online, in units of those without, on the NAB files."""
+    return _tuned(_nab_series(), seeds)
+
+
+def tuned_development(seeds: int, *_: Any) -> list[dict[str, Any]]:
+    """The same on series with events put in."""
+    return _tuned(development_series(), seeds)
 
 
 def null(seeds: int, only: list[str] | None, *_: str) -> list[dict[str, Any]]:
@@ -133,6 +148,8 @@ def contaminated(seeds: int, only: list[str] | None, *_: str) -> list[dict[str, 
 TABLES: dict[str, Callable[[int, list[str] | None, str], list[dict[str, Any]]]] = {
     "nab": nab,
     "development": development,
+    "tuned": tuned,
+    "tuned-development": tuned_development,
     "null": null,
     "whole": whole,
     "contaminated": contaminated,
@@ -164,15 +181,52 @@ def _judged(series: list[Labelled], seeds: int, only: list[str] | None, alarms: 
     return rows
 
 
-def _flags(series: list[Labelled], arguments: dict[str, Any]) -> list[np.ndarray]:
-    """Fit to the probationary rows of all series, then watch all of their rows."""
+def _tuned(series: list[Labelled], seeds: int) -> list[dict[str, Any]]:
+    """Compare mean errors behind the probationary rows, outside of labelled events, series by series."""
+    table, probation = _table(series)
+    rows = []
+    for seed in range(seeds):
+        errors, spent = [], []
+        for online in (False, True):
+            began = time.process_time()
+            detector = forecast.Detector(id="file", time="row", target="value", seed=seed, online=online)
+            fitted = detector.fit(table[probation]).fitted_
+            found = fitted.newer(fitted.contract.read(table))[0]
+            errors.append([_mean_errors(one, series[int(str(one.series))]) for one in found])
+            spent.append(time.process_time() - began)
+        ratios = np.array(errors[1]) / np.array(errors[0])
+        for j, horizon in enumerate(fitted.errors.horizons):
+            own = ratios[:, j]
+            row = {"seed": seed, "mean of rows": horizon, "error": np.exp(np.log(own).mean())}
+            row |= {"best series": own.min(), "worst series": own.max(), "better": (own < 1).mean()}
+            rows.append(row | {"cpu_s without": spent[0], "cpu_s with": spent[1]})
+    return rows
+
+
+def _mean_errors(found: Found, labelled: Labelled) -> np.ndarray:
+    """Return the mean error of each horizon outside of events."""
+    scores = found.evidence.scores
+    usual = np.ones(len(labelled.values), bool)
+    for first, stop in labelled.events:
+        usual[first:stop] = False
+    own = [j for j, stream in enumerate(scores.streams) if stream.kind == "forecast"]
+    return np.nanmean(scores.values[usual[found.first :]][:, own], axis=0)
+
+
+def _table(series: list[Labelled]) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return all series in one table, and which of its rows are probationary."""
     table = pd.concat(
         pd.DataFrame({"file": f"{i:03d}", "row": np.arange(len(one.values)), "value": one.values})
         for i, one in enumerate(series)
     )
-    probation = np.concatenate(
+    return table, np.concatenate(
         [np.arange(len(one.values)) < probation_rows(len(one.values)) for one in series]
     )
+
+
+def _flags(series: list[Labelled], arguments: dict[str, Any]) -> list[np.ndarray]:
+    """Fit to the probationary rows of all series, then watch all of their rows."""
+    table, probation = _table(series)
     detector = forecast.Detector(id="file", time="row", target="value", **arguments)
     scores = detector.fit(table[probation]).score(table).sort_values(["file", "row"])
     return np.split(scores["alarm"].to_numpy() > 0, np.cumsum([len(one.values) for one in series])[:-1])

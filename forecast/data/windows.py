@@ -45,6 +45,7 @@ class Windows:
         numbers: Place of each series' id among those that training knew, from 1; 0 if unseen. int32,
             shape ``(series,)``.
         stops: Absolute row per series from which on nothing of the panel is looked at; None for all of it.
+        reach: Rows from each origin on that are looked at; None for the whole horizon.
 
     Example:
         >>> from forecast.data.gridding import to_panel
@@ -71,6 +72,7 @@ class Windows:
     categories: np.ndarray | None = None
     numbers: np.ndarray | None = None
     stops: np.ndarray | None = None
+    reach: int | None = None
 
     def __len__(self) -> int:
         return len(self.origins)
@@ -141,6 +143,8 @@ class Windows:
         end = self.panel.offsets[series + 1]
         if self.stops is not None:
             end = np.minimum(end, self.stops[series])
+        if self.reach is not None:
+            end = np.minimum(end, self.origins[which] + self.reach)
         rows = self.origins[which][:, None] + np.arange(self.horizon)
         return rows, rows < end[:, None]
 

@@ -72,13 +72,23 @@ class ForecastErrors:
         every = self.network.windows(panel, partial=1)
         asked = every.origins > (panel.offsets[:-1] + had - self.horizon)[every.series]
         every = every.subset(np.flatnonzero(asked))
-        shape = (len(self.blocks[0].networks), panel.rows, self.horizon, len(panel.columns.target))
+        # What is known ahead is known in any case, but looked at no farther than to the row that is judged, which is
+        # the newest there is when rows come one by one.
+        reaches = self.horizons if panel.columns.known_future else (self.horizon,)
+        shape = (
+            len(self.blocks[0].networks),
+            len(reaches),
+            panel.rows,
+            self.horizon,
+            len(panel.columns.target),
+        )
         forecast = np.full(shape, np.nan)
         place = every.origins - panel.offsets[every.series] + begins[every.series]
         for mine, who in judges(self.blocks, panel, every.series, place, tuned):
             for member, networks in enumerate(who):
-                made = self._mean_forecast(networks, every.subset(mine))
-                forecast[member, every.origins[mine]] = made
+                for j, reach in enumerate(reaches):
+                    windows = replace(every.subset(mine), reach=reach)
+                    forecast[member, j, every.origins[mine]] = self._mean_forecast(networks, windows)
         return [
             ensemble([self._of(panel, i, made) for made in forecast]).behind(int(had[i]))
             for i in range(len(panel))
@@ -111,12 +121,13 @@ class ForecastErrors:
         return total / len(who)
 
     def _of(self, panel: Panel, i: int, forecast: Floats) -> Scores:
-        """Bring the forecasts of a series to the rows at which they are judged."""
+        """Bring the forecasts of a series, for each horizon or for all, to the rows at which they are judged."""
         span = slice(panel.offsets[i], panel.offsets[i + 1])
-        actual, made = panel.targets[span], forecast[span]
+        actual = panel.targets[span]
         rows, channels = actual.shape
         names, parts = [], []
-        for h in self.horizons:
+        for j, h in enumerate(self.horizons):
+            made = forecast[min(j, len(forecast) - 1), span]
             expected, seen = np.full((rows, channels), np.nan), np.full((rows, channels), np.nan)
             if rows >= h:
                 # Row t + h - 1 is judged by the forecast whose first row is t.

@@ -98,3 +98,21 @@ def test_an_unusual_row_is_told_from_a_planned_one(both):
     found = errors(detector, table)[350 : idle + 1]
     assert int(np.nanargmax(found)) == idle - 350
     assert found[-1] > 2 * np.nanmax(found[:-1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["rnn", "segment", "seq2seq", "transformer", "conv"])
+def test_what_is_known_ahead_counts_up_to_the_row_that_is_judged(model):
+    """So that it makes no difference whether rows come one by one or together."""
+    options = {"context": 24, "horizons": (1, 6), "season": 6, "model": model, "units": 8, "steps": 5}
+    roles = {"known_future": ("plan",), "past_only": ("valve",), "static": ("none",)}
+    options = {k: v for k, v in options.items() if k != "units" or model in ("rnn", "segment", "seq2seq")}
+    detector = forecast.Detector(time="hour", target="by_plan", **roles, **options).fit(plant()[:350])
+    bits = forecast.Detector(time="hour", target="by_plan", **roles, **options).fit(plant()[:350])
+    detector.update(plant()[350:400])
+    for row in range(350, 400):
+        bits.update(plant()[row : row + 1])
+    pasts = [one.fitted_.states[None].chain.pasts for one in (detector, bits)]
+    assert len(pasts[0]) > 2
+    for one, two in zip(*pasts, strict=True):
+        np.testing.assert_array_equal(one.scores, two.scores)
