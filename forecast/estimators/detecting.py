@@ -177,8 +177,11 @@ class FittedDetector:
         begin, parts = state.rows - had, []
         while not parts or state.rows < begin + panel.rows:
             due = next_step(self.errors, panel.ids[0], state.rows)
-            rows, seen = min(due - begin, panel.rows), np.array([state.rows - begin])
-            upto = panel.cut(np.array([rows]))
+            rows = min(due - begin, panel.rows)
+            new = rows - (state.rows - begin)
+            # Not the whole past in every part: the work would grow with its square.
+            upto = panel.cut(np.array([rows])).tail(new + self.lookback)
+            seen = np.array([upto.rows - new])
             (part,), (state,) = self._judge(upto, seen, [state], self._weigh(upto, seen, [state]))
             parts.append(part)
             if state.rows == due:
