@@ -11,7 +11,7 @@ import numpy as np
 from forecast.data.windows import Batch, Windows
 from forecast.models.forms import forms_of
 from forecast.training.arranging import arranged
-from forecast.training.fit import trained_form
+from forecast.training.fit import compile_form, trained_form
 from forecast.training.quiet import quiet_tracing
 from forecast.training.window_batches import Examples
 
@@ -62,8 +62,7 @@ def step(model: keras.Model, weights: list[np.ndarray], lessons: Sequence[Lesson
         form = trained_form(lesson.model)
         # Whatever it was trained with: a model that was read from a file takes the same step.
         if not form.compiled or form.optimizer.name != _NAME:
-            optimizer = keras.optimizers.SGD(RATE, global_clipnorm=1.0, name=_NAME)
-            form.compile(optimizer=optimizer, loss=lesson.loss, jit_compile=False)
+            compile_form(form, lesson.loss, keras.optimizers.SGD(RATE, global_clipnorm=1.0, name=_NAME))
         with np.errstate(over="ignore", invalid="ignore"), quiet_tracing():
             form.train_on_batch(*lesson.examples)
     moved = model.get_weights()

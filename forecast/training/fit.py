@@ -137,7 +137,14 @@ def compile_model(model: keras.Model, loss: keras.Loss, plan: Plan, optimizer: A
     """Compile what is trained with a guarded Adam whose rate ``train`` sets step by step, unless one is given."""
     if optimizer is None:
         optimizer = GuardedAdam(plan.learning_rate, clip=plan.clip, averaging=plan.averaging)
-    trained_form(model).compile(optimizer=optimizer, loss=loss, jit_compile=False)
+    compile_form(trained_form(model), loss, optimizer)
+
+
+def compile_form(form: keras.Model, loss: keras.Loss, optimizer: Any) -> None:
+    """Compile exactly what is trained, ready for its first step."""
+    form.compile(optimizer=optimizer, loss=loss, jit_compile=False)
+    # TensorFlow traces a step twice if variables come into being in it.
+    form.optimizer.build(form.trainable_variables)
 
 
 def trained_form(model: keras.Model) -> keras.Model:

@@ -18,6 +18,8 @@ from forecast.estimators.setting import Setting
 from forecast.models import MODELS, Spec
 from tests.tables import PLAIN, panel_of, shops
 
+# A program that is quickly compiled, where any network will do.
+QUICK = "linear"
 SETTING = Setting(horizon=7, context=28, season=7, holdout=0, validation=20, short="error", period=7)
 
 
@@ -36,7 +38,7 @@ def lessons(table: pd.DataFrame, options: Options, setting: Setting = SETTING) -
 
 
 def test_a_logarithm_is_chosen_where_swings_grow_with_the_level():
-    options = Options(model="segment", arguments={"units": 16})
+    options = Options(model=QUICK)
     chosen = choose_network(lessons(growing(), options), options)
     assert chosen.spec.transform == "log" and chosen.spec.positive
     (told,) = chosen.choices
@@ -46,14 +48,14 @@ def test_a_logarithm_is_chosen_where_swings_grow_with_the_level():
 @pytest.mark.parametrize("head", ["normal", "student"])
 def test_networks_that_forecast_a_distribution_are_judged_by_its_median(head):
     table = growing().assign(sold=lambda t: 1_000 + np.sin(np.arange(len(t))))
-    options = Options(model="segment", arguments={"units": 4}, spec={"head": head}, steps=5)
+    options = Options(model=QUICK, spec={"head": head}, steps=5)
     (told,) = choose_network(lessons(table, options), options).choices
     errors = [float(part.rsplit(" ", 1)[1]) for part in told.why.split(", ") if "." in part]
     assert len(errors) == 3 and max(errors) < 20  # a scale in place of a median would be off by a thousand
 
 
 def test_the_choice_sees_nothing_behind_the_end_of_its_rows():
-    options = Options(model="segment", arguments={"units": 4}, steps=20)
+    options = Options(model=QUICK, steps=20)
     table = growing()
     panel = panel_of(table)
     stop = panel.ends - 30
@@ -83,7 +85,7 @@ def test_a_common_spread_is_tried_where_series_are_alike(spreads, tried):
     table = pd.concat(
         growing().assign(shop=str(j), sold=100 * j + by * noise) for j, by in enumerate(spreads)
     )
-    options = Options(model="segment", arguments={"units": 4}, spec={"anchor": "mean"}, steps=10)
+    options = Options(model=QUICK, spec={"anchor": "mean"}, steps=10)
     told = choose_network(lessons(table, options), options).choices
     assert bool(told) == tried
     assert not tried or "mean and training spread, 28 rows" in told[0].why
@@ -106,7 +108,7 @@ def test_fast_takes_the_usual_scaling_untried():
 
 
 def test_members_of_an_ensemble_differ_and_then_have_other_seeds():
-    options = Options(model="segment", arguments={"units": 8}, ensemble=6, steps=20)
+    options = Options(model=QUICK, ensemble=6, steps=20)
     setting = replace(SETTING, context=56)
     chosen = choose_network(lessons(growing(400), options, setting), options)
     members = chosen.architecture.options["members"]
@@ -117,7 +119,7 @@ def test_members_of_an_ensemble_differ_and_then_have_other_seeds():
 
 
 def test_auto_tries_smoothing_beside_segments_and_says_so():
-    options = Options(arguments={"units": 8}, ensemble=3, steps=20)
+    options = Options(arguments={"units": 8}, ensemble=3, spec={"transform": "none"}, steps=20)
     chosen = choose_network(lessons(growing(), options), options)
     told = {choice.what: choice for choice in chosen.choices}
     assert list(told) == ["model", "scaling", "members"]

@@ -61,6 +61,17 @@ def test_two_runs_are_equal_bit_for_bit_and_touch_no_global_generator():
     assert (states[1] == np.random.get_state()[1]).all()
 
 
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="TensorFlow compiles a step by tracing it"
+)
+def test_a_step_is_traced_once(monkeypatch):
+    traced, old = [], keras.Model.train_step
+    monkeypatch.setattr(keras.Model, "train_step", lambda self, data: traced.append(1) or old(self, data))
+    learn, judge = windows()
+    train(model(), learn, judge, PLAN)
+    assert len(traced) == 1
+
+
 def test_patience_stops_and_the_best_weights_stay():
     learn, judge = windows()
     plan = Plan(epochs=30, steps=2, batch_size=16, learning_rate=5.0, patience=2, clip=None)
