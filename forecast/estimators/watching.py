@@ -228,12 +228,12 @@ def _check(detector: Detector) -> None:
         )
     if detector.bidirectional and detector.method == "forecast":
         raise ParameterError(
-            f"bidirectional=True is of the methods {', '.join(WINDOW_METHODS)}, whose windows are complete; "
-            "method='forecast' reads forwards."
+            f"bidirectional is of the methods {', '.join(WINDOW_METHODS)}, whose windows are complete; "
+            "method 'forecast' reads forwards."
         )
     if detector.online and detector.method in SIMPLE:
         raise ParameterError(
-            f"online=True fine-tunes networks; method={detector.method!r} has none. Take one of "
+            f"online fine-tunes networks; method {detector.method!r} has none. Take one of "
             f"{', '.join(m for m in METHODS if m not in SIMPLE)}."
         )
     if detector.missing not in ("ignore", "evidence"):

@@ -78,7 +78,7 @@ def test_it_does_not_replace_files_unless_told(tested, run, datasets):
 
 @pytest.mark.slow
 def test_an_interrupted_command_goes_on(datasets, child_environment, tmp_path, tiny):
-    words = [sys.executable, "-m", "forecast", "backtest", str(datasets / "air_passengers.csv"), "--windows", "8",
+    words = [sys.executable, "-m", "forecast", "backtest", str(datasets / "air_passengers.csv"), "--windows", "5",
              "--methods", "gru", *tiny, "--season", "12", "--units", "32"]  # fmt: skip
     child = subprocess.Popen(words, cwd=tmp_path, env=child_environment(), stderr=subprocess.PIPE, text=True)
     parts = tmp_path / "air_passengers.backtest.parts"

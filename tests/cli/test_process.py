@@ -16,6 +16,8 @@ from forecast.modelfile import ModelFile
 
 pty = pytest.importorskip("pty")
 LONG = [
+    "--preset",
+    "fast",
     "--epochs",
     "5000",
     "--patience",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -72,17 +75,24 @@ def test_a_missing_column_is_refused_by_name(column):
             look(plant().drop(columns=column))
 
 
-@pytest.mark.parametrize("column", ROLES)
-@pytest.mark.parametrize("method", ["novelty", pytest.param("forecast", marks=pytest.mark.slow)])
-def test_columns_are_kept_in_the_file_and_none_looks_ahead(column, method, tmp_path):
-    detector = fitted(column, f"by_{column}", method)
-    detector.save(tmp_path / "watch.forecast")
-    again = forecast.load(tmp_path / "watch.forecast")
+def check_file(detector: forecast.Detector, column: str, path: Path) -> None:
+    detector.save(path)
+    again = forecast.load(path)
     assert getattr(again.fitted_.contract.columns, ROLES[column]) == (column,)
     pd.testing.assert_frame_equal(again.score(plant()), detector.score(plant()), check_exact=True)
     with pytest.raises(InputError, match=f"'{column}'"):
         again.score(plant().drop(columns=column))
     forecast.assert_online(again, plant())
+
+
+@pytest.mark.parametrize("column", ROLES)
+def test_columns_are_kept_in_the_file_and_none_looks_ahead(column, tmp_path):
+    check_file(fitted(column, f"by_{column}", "novelty"), column, tmp_path / "watch.forecast")
+
+
+@pytest.mark.slow
+def test_columns_of_networks_are_kept_and_none_looks_ahead(both, tmp_path):
+    check_file(*both, tmp_path / "watch.forecast")
 
 
 @pytest.mark.slow
@@ -108,9 +118,9 @@ def test_what_is_known_ahead_counts_up_to_the_row_that_is_judged(model):
     roles = {"known_future": ("plan",), "past_only": ("valve",), "static": ("none",)}
     options = {k: v for k, v in options.items() if k != "units" or model in ("rnn", "segment", "seq2seq")}
     detector = forecast.Detector(time="hour", target="by_plan", **roles, **options).fit(plant()[:350])
-    bits = forecast.Detector(time="hour", target="by_plan", **roles, **options).fit(plant()[:350])
-    detector.update(plant()[350:400])
-    for row in range(350, 400):
+    bits = deepcopy(detector)
+    detector.update(plant()[350:370])
+    for row in range(350, 370):
         bits.update(plant()[row : row + 1])
     pasts = [one.fitted_.states[None].chain.pasts for one in (detector, bits)]
     assert len(pasts[0]) > 2

@@ -341,9 +341,8 @@ def test_scikit_learns_own_checks(name):
         forecast.Forecaster(
             horizon=2,
             context=3,
-            model="rnn",
+            model="linear",
             preset="fast",
-            units=4,
             epochs=1,
             batch_size=512,
             holdout=0,
