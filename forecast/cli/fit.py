@@ -227,6 +227,7 @@ def _document(forecaster: Any, rows: Any, files: dict[str, Path]) -> dict[str, A
         "gate": _gate(forecaster.gate_),
         "weights": forecaster.weights_,
         "stopped": record.stopped,
+        "halved": record.halved,
         "best_epoch": record.best_epoch,
         "method": None if rows is None else rows.attrs["method"],
         "forecast": None if rows is None else frame_records(rows),

@@ -167,6 +167,8 @@ def _training(described: dict[str, Any]) -> list[str]:
     lines = [
         f"{len(history)} epochs in {record['seconds']:.1f} s; {_END.get(record['stopped'], record['stopped'])}"
     ]
+    if record.get("halved"):
+        lines.append(f"loss not finite in epoch {record['halved']}: gone on at half the rate")
     if history and record["best_epoch"]:
         best = history[record["best_epoch"] - 1]
         loss = best.get("val_loss", best["loss"])

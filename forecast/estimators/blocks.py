@@ -160,7 +160,7 @@ def learn_blocks(
             program.set_weights(build(own).get_weights())
             forget_moments(program)
             drawn = draw(own)
-            train_batches(program, drawn, plan, culprit=drawn.culprit, listeners=listeners)
+            train_batches(program, drawn, plan, listeners=listeners)
             networks.append(program.get_weights())
         blocks.append(Block(tuple(networks), stop))
     return tuple(blocks)

@@ -28,6 +28,7 @@ from forecast.training.fit import (
     Listeners,
     Plan,
     Record,
+    at_half_rate,
     compile_model,
     expected_seconds,
     forget_moments,
@@ -182,7 +183,7 @@ def go_on(
         windows = lessons.teaching(spec)
         plan = make_plan(len(windows), with_budget(options, 1 / len(network.parts)), spec, len(panel))
         epochs = -(-max(before.best_epoch, 1) // 3)
-        plan = replace(plan, epochs=epochs, learning_rate=plan.learning_rate / 2)
+        plan = at_half_rate(part, replace(plan, epochs=epochs))
         forget_moments(part)
         records.append(train(part, windows, None, plan, listeners=listeners))
     return replace(network, record=reduce(joined, records, network.record))

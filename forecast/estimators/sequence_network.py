@@ -162,7 +162,7 @@ def _train(network: SequenceNetwork, lesson: Lesson, recipe: Recipe, listeners: 
     plan = recipe.plan(len(lesson.offsets) - 1)
     rows, by_row = network.spec.rows, network.name == "rows"
     batches = LessonBatches(lesson, rows, plan.batch_size, plan.steps, plan.seed, by_row=by_row)
-    return train_batches(network.model, batches, plan, culprit=batches.culprit, listeners=listeners)
+    return train_batches(network.model, batches, plan, listeners=listeners)
 
 
 def _calibrated(network: SequenceNetwork, judged: Examples, recipe: Recipe) -> SequenceNetwork:

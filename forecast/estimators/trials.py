@@ -78,7 +78,7 @@ def try_out(
     compile_model(model, loss_of(few, spec), plan)
     learn_covariates(model, lessons.panel, lessons.turn)
     try:
-        train(model, teaching, None, plan, listeners=Listeners(interrupted=interrupted))
+        train(model, teaching, None, plan, listeners=Listeners(interrupted=interrupted), retry=False)
     except TrainingDiverged:
         return replace(way, errors=np.full(TRIAL_FOLDS, np.inf))
     forecast = as_levels(model, spec, predict_windows(model, judging))[..., spec.middle]

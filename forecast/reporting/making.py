@@ -68,6 +68,8 @@ def training_section(material: Material) -> Section:
         return Section("training", "Training", (Text("The network was not trained."),))
     ended = _ENDED.get(record.stopped, record.stopped)
     told = f"{many(len(history), 'epoch')} in {record.seconds:.1f} seconds; {ended}."
+    if record.halved:
+        told += f" In epoch {record.halved} the loss became non-finite: training went on at half the rate."
     members = len(architecture.options.get("members", ()))
     if members:
         told += f" They are those of {many(members, 'network')}, trained one after the other."

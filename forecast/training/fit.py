@@ -6,9 +6,9 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -105,12 +105,15 @@ class Record:
         best_epoch: Number of the epoch whose weights were kept, from 1; 0 if none was validated.
         stopped: Why training ended: ``"epochs"``, ``"patience"``, ``"budget"`` or ``"interrupted"``.
         seconds: Wall time.
+        halved: Epoch, from 1, in which the loss became non-finite, so that training went on from the last good
+            weights at half the rate; 0 if it never did.
     """
 
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0
     stopped: str = "epochs"
     seconds: float = 0.0
+    halved: int = 0
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ class Listeners:
         progress: Told after every batch and epoch.
         interrupted: Asked after every batch; True stops after it and keeps the best weights so far.
         callbacks: Further Keras callbacks.
-        announce: Told what was chosen, before a training begins.
+        announce: Told what was chosen, before a training begins or goes on in another way.
     """
 
     progress: Callable[[Progress], None] | None = None
@@ -154,9 +157,19 @@ def trained_form(model: keras.Model) -> keras.Model:
 
 
 def forget_moments(model: keras.Model) -> None:
-    """Set an optimiser back to its first state, so that a compiled model can be trained anew."""
-    for variable in trained_form(model).optimizer.variables:
-        variable.assign(keras.ops.zeros_like(variable))
+    """Set an optimiser back to its first state but for the rate, so that a compiled model can be trained anew."""
+    optimizer = trained_form(model).optimizer
+    for variable in optimizer.variables:
+        if variable is not optimizer.learning_rate:
+            variable.assign(keras.ops.zeros_like(variable))
+
+
+def at_half_rate(model: keras.Model, plan: Plan) -> Plan:
+    """Return a plan of half the rate; an optimiser that no plan drives is slowed down, unless it has a schedule."""
+    optimizer = trained_form(model).optimizer
+    if not isinstance(optimizer, GuardedAdam) and isinstance(optimizer.learning_rate, keras.Variable):
+        optimizer.learning_rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate)) / 2
+    return replace(plan, learning_rate=plan.learning_rate / 2)
 
 
 def train(
@@ -166,6 +179,7 @@ def train(
     plan: Plan,
     *,
     listeners: Listeners = NOBODY,
+    retry: bool = True,
 ) -> Record:
     """Train a compiled model; the weights of the best validation loss are left in it.
 
@@ -176,9 +190,10 @@ def train(
             every epoch is run and the last weights are kept.
         plan: How long and how fast.
         listeners: Who is told and asked.
+        retry: Go on once, at half the rate, where the loss becomes non-finite.
 
     Raises:
-        TrainingDiverged: The loss became non-finite; the best finite weights are left in the model.
+        TrainingDiverged: The loss became non-finite; the last good weights are left in the model.
     """
     forms = forms_of(model)
     batches = WindowSequence(
@@ -191,17 +206,27 @@ def train(
     )
     thin = None if validation is None or not len(validation) else validation.thin(MOST_VALIDATION)
     judge = None if thin is None else partial(validation_loss, model, thin)
-    return train_batches(model, batches, plan, judge=judge, culprit=batches.culprit, listeners=listeners)
+    return train_batches(model, batches, plan, judge=judge, listeners=listeners, retry=retry)
+
+
+class Batches(Protocol):
+    """A ``keras.utils.PyDataset`` whose batches are a function of the number of the epoch, which training sets."""
+
+    epoch: int
+
+    def culprit(self, epoch: int, index: int) -> str:
+        """Say what is known of a batch whose loss is not finite, as a sentence and advice."""
+        ...
 
 
 def train_batches(
     model: keras.Model,
-    batches: keras.utils.PyDataset,
+    batches: Batches,
     plan: Plan,
     *,
     judge: Callable[[], float] | None = None,
-    culprit: Callable[[int, int], str],
     listeners: Listeners = NOBODY,
+    retry: bool = True,
 ) -> Record:
     """Train a compiled model on batches of any kind.
 
@@ -210,30 +235,53 @@ def train_batches(
         batches: ``(inputs, targets, weights)``, ``plan.steps`` an epoch.
         plan: How long and how fast.
         judge: Returns a validation loss after each epoch; None runs every epoch and keeps the last weights.
-        culprit: Epoch and batch to what is known of a batch whose loss is not finite, as a sentence and advice.
         listeners: Who is told and asked.
+        retry: Go on once, at half the rate, where the loss becomes non-finite.
 
     Raises:
-        TrainingDiverged: The loss became non-finite; the best finite weights are left in the model.
+        TrainingDiverged: The loss became non-finite; the last good weights are left in the model.
     """
-    keeper = _Keeper(model, plan, listeners, judge, culprit)
+    keeper = _Keeper(model, batches, plan, listeners, judge)
+    _run(model, keeper)
+    if retry and keeper.failed is not None:
+        announce, said = listeners.announce, f"the loss became non-finite in {keeper.place}"
+        if announce is not None:
+            announce((Choice("training", "goes on at half the rate", "--learning-rate", said),))
+        keeper.begin_again(at_half_rate(model, plan))
+        forget_moments(model)
+        _run(model, keeper)
+    if keeper.failed is not None:
+        halved = keeper.record.halved
+        again = f", although the rate was halved after epoch {halved}" if halved else ""
+        raise TrainingDiverged(
+            f"The loss became non-finite in {keeper.place}{again}; the last good weights are kept. "
+            f"{batches.culprit(batches.epoch, keeper.failed)}"
+        )
+    keeper.record.seconds = time.monotonic() - keeper.began
+    return keeper.record
+
+
+def _run(model: keras.Model, keeper: _Keeper) -> None:
+    """Train from the epoch in which the keeper stands; the weights to keep are left in the model."""
     # A batch may hold rows near 1e300 whose scaled values overflow: that is caught, not warned about.
     with np.errstate(over="ignore", invalid="ignore"), quiet_tracing():
         trained_form(model).fit(
-            batches, epochs=plan.epochs, verbose=0, shuffle=False, callbacks=[keeper, *listeners.callbacks]
+            keeper.batches,
+            initial_epoch=keeper.epoch,
+            epochs=keeper.plan.epochs,
+            verbose=0,
+            shuffle=False,
+            callbacks=[keeper, *keeper.listeners.callbacks],
         )
     keeper.restore()
-    if keeper.culprit is not None:
-        raise TrainingDiverged(keeper.culprit)
-    keeper.record.seconds = time.monotonic() - keeper.began
-    return keeper.record
 
 
 def joined(first: Record, second: Record) -> Record:
     """Join the records of a fit and of its continuation."""
     later = [row | {"epoch": row["epoch"] + len(first.history)} for row in second.history]
     stopped = second.stopped if second.stopped != "epochs" else first.stopped
-    return Record(first.history + later, first.best_epoch, stopped, first.seconds + second.seconds)
+    halved = first.halved or (second.halved and second.halved + len(first.history))
+    return Record(first.history + later, first.best_epoch, stopped, first.seconds + second.seconds, halved)
 
 
 def expected_seconds(model: keras.Model, windows: Windows, plan: Plan) -> float:
@@ -271,20 +319,36 @@ def validation_loss(model: keras.Model, windows: Windows) -> float:
 
 
 class _Keeper(keras.callbacks.Callback):
-    """Validates, keeps the best weights, stops, and names the batch that broke."""
+    """Validates, keeps the best weights, stops, and remembers the batch that broke."""
 
-    def __init__(self, trained, plan, listeners, judge, culprit):
+    def __init__(self, trained, batches, plan, listeners, judge):
         super().__init__()
-        self.forms, self.plan, self.listeners = forms_of(trained), plan, listeners
-        self.judge, self.name_culprit = judge, culprit
+        self.forms, self.batches, self.plan = forms_of(trained), batches, plan
+        self.listeners, self.judge = listeners, judge
         self.record, self.best, self.weights = Record(), np.inf, None
-        self.culprit: str | None = None
+        # Weights before the epoch, and the number of the batch in it whose loss was not finite.
+        self.good: list[np.ndarray] = []
+        self.failed: int | None = None
         self.began = time.monotonic()
         self.compiled: float | None = None
         self.epoch, self.val_loss = 0, None
 
+    @property
+    def place(self):
+        """Where the loss was not finite."""
+        assert self.failed is not None
+        return f"epoch {self.epoch + 1}, batch {self.failed + 1}"
+
+    def begin_again(self, plan):
+        """Go back to the beginning of the epoch that failed, with another plan."""
+        self.plan, self.record.halved = plan, self.epoch + 1
+        self.record.stopped, self.failed = "epochs", None
+
     def on_epoch_begin(self, epoch, logs=None):
-        self.epoch = epoch
+        # Said here, as how often Keras looks at the data before it begins differs by backend.
+        self.epoch, self.batches.epoch = epoch, epoch + 1
+        if self.weights is None:
+            self.good = self.model.get_weights()
 
     def on_train_batch_begin(self, batch, logs=None):
         # The rate is a variable of the compiled program, so that another plan needs no other program.
@@ -297,7 +361,7 @@ class _Keeper(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         loss = float((logs or {}).get("loss", np.nan))
         if not np.isfinite(loss):
-            self.culprit = self._name(batch + 1)
+            self.failed = batch
             self._stop("diverged")
         elif self.listeners.interrupted is not None and self.listeners.interrupted():
             self._stop("interrupted")
@@ -306,7 +370,7 @@ class _Keeper(keras.callbacks.Callback):
         self._tell(batch + 1, loss)
 
     def on_epoch_end(self, epoch, logs=None):
-        if self.culprit is not None:
+        if self.failed is not None:
             return
         logs = {} if logs is None else logs
         loss = float(logs.get("loss", np.nan))
@@ -340,7 +404,9 @@ class _Keeper(keras.callbacks.Callback):
     def restore(self):
         if self.weights is not None:
             self.model.set_weights(self.weights)
-        elif self.culprit is None and isinstance(self.model.optimizer, GuardedAdam):
+        elif self.failed is not None:
+            self.model.set_weights(self.good)
+        elif isinstance(self.model.optimizer, GuardedAdam):
             # Keras itself does this at the end of a fit on some backends only; twice changes nothing.
             self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
 
@@ -374,9 +440,3 @@ class _Keeper(keras.callbacks.Callback):
             left = min(left, max(self.plan.budget - gone, 0.0))
         where = (self.epoch + 1, self.plan.epochs, step, self.plan.steps)
         self.listeners.progress(Progress(*where, loss, self.val_loss, gone, left))
-
-    def _name(self, batch):
-        return (
-            f"The loss became non-finite in epoch {self.epoch + 1}, batch {batch}; the last finite weights are "
-            f"kept. {self.name_culprit(self.epoch, batch - 1)}"
-        )

@@ -107,18 +107,23 @@ class WindowSequence(keras.utils.PyDataset):
         return self._passes.members(epoch, index)
 
     def culprit(self, epoch: int, index: int) -> str:
-        """Say which windows were in a batch, and the largest value among them."""
+        """Say what lies farthest from the usual values of its column in the windows of a batch."""
         windows, members = self.windows, self.members(epoch, index)
-        panel, series = windows.panel, windows.series[members]
-        inputs, targets, _ = windows.batch(members)
-        sizes = np.nanmax(
-            np.abs(np.concatenate([inputs["target"], targets], axis=1)), axis=(1, 2), initial=0.0
-        )
-        worst = int(sizes.argmax())
-        i, origin = int(series[worst]), int(windows.origins[members[worst]])
+        panel, series = windows.panel, windows.series[members][:, None]
+        rows = windows.origins[members][:, None] + np.arange(-windows.context, windows.horizon)
+        inside = (rows >= panel.offsets[series]) & (rows < panel.offsets[series + 1])
+        own, which = rows[inside], np.broadcast_to(np.arange(len(members))[:, None], rows.shape)[inside]
+        middle = np.nanmedian(panel.values, axis=0)
+        usual = np.nanmedian(np.abs(panel.values - middle), axis=0)
+        far = np.nan_to_num(np.abs(panel.values[own] - middle) / np.where(usual > 0, usual, 1.0))
+        worst, column = np.unravel_index(int(far.argmax()), far.shape)
+        window = int(which[worst])
+        i, origin = int(series[window, 0]), int(windows.origins[members[window]])
         who = f"series {panel.ids[i]!r}, " if panel.columns.id is not None else ""
         return (
-            f"Largest value in that batch: {sizes[worst]:g} ({who}window at {panel.time_at(i, origin)}). "
+            f"Farthest from the usual in that batch: {panel.values[own[worst], column]:g} in column "
+            f"{panel.columns.numeric[column]!r} ({who}{panel.time_at(i, int(own[worst]))}, window at "
+            f"{panel.time_at(i, origin)}), {far[worst, column]:.3g} times the usual distance from the median. "
             "Check that value, or lower --learning-rate."
         )
 

@@ -58,7 +58,7 @@ def test_quiet_json_is_one_document_and_nothing_else(run, tmp_path, datasets, ti
     assert result.err == ""
     document = json.loads(result.out)
     assert set(document) == {
-        *("choices", "setting", "comparison", "held_out", "verdict", "stopped", "best_epoch"),
+        *("choices", "setting", "comparison", "held_out", "verdict", "stopped", "halved", "best_epoch"),
         *("method", "forecast", "files", "weights", "gate"),
     }
     assert document["files"]["model"] == "nile.forecast"

@@ -270,6 +270,9 @@ def test_an_optimiser_of_ones_own():
     model = forecast.Forecaster(**SMALL, holdout=0, optimizer=optimizer).fit(wavy(100))
     assert isinstance(model.model_.optimizer, keras.optimizers.SGD)
     assert model.model_.optimizer is not optimizer
+    # Going on with the rows that were kept back, at half the rate.
+    rates = model.history_["learning_rate"]
+    assert rates.iloc[0] == pytest.approx(0.01) and rates.iloc[-1] == pytest.approx(0.005)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -13,7 +14,17 @@ from forecast.data.windows import Windows, make_windows
 from forecast.errors import TrainingDiverged
 from forecast.models import Spec, build_rnn
 from forecast.models.losses import PinballLoss
-from forecast.training.fit import Listeners, Plan, Record, compile_model, joined, train, validation_loss
+from forecast.training.fit import (
+    Listeners,
+    Plan,
+    Record,
+    compile_model,
+    forget_moments,
+    joined,
+    train,
+    train_batches,
+    validation_loss,
+)
 from forecast.training.optimizer import GuardedAdam
 from forecast.training.predict import predict_windows
 from forecast.training.sequence import WindowSequence
@@ -30,9 +41,9 @@ def windows(frame=None) -> tuple[Windows, Windows]:
     return make_windows(panel, stop=cut, **common), make_windows(panel, first=cut, **common)
 
 
-def model(plan: Plan = PLAN, **options) -> keras.Model:
+def model(plan: Plan = PLAN, optimizer=None, **options) -> keras.Model:
     built = build_rnn(Spec(context=8, horizon=3, quantiles=QUANTILES), units=4, **options)
-    compile_model(built, PinballLoss(QUANTILES), plan)
+    compile_model(built, PinballLoss(QUANTILES), plan, optimizer)
     return built
 
 
@@ -91,16 +102,72 @@ def test_stops_after_the_batch(why, extra):
     assert seen[0].step == 1 and len({p.step for p in seen if p.step < PLAN.steps}) == 1
 
 
-def test_non_finite_loss_names_series_and_time_and_keeps_finite_weights():
+def test_non_finite_loss_names_value_column_series_and_times_and_keeps_finite_weights():
     frame = shops()
     frame.loc[(frame["shop"] == "s1") & (frame["day"] == "2024-01-20"), "sold"] = 1e300
     learn, judge = windows(frame)
     trained = model()
-    with pytest.raises(
-        TrainingDiverged, match=r"epoch 1, batch 1.*1e\+300 \(series 's1', window at 2024-01-\d\d"
-    ):
+    before = trained.get_weights()
+    words = (
+        r"epoch 1, batch 1, although the rate was halved after epoch 1; .*: 1e\+300 in column 'sold' "
+        r"\(series 's1', 2024-01-20 00:00:00, window at 2024-01-\d\d 00:00:00\), \d\S* times"
+    )
+    with pytest.raises(TrainingDiverged, match=words):
         train(trained, learn, judge, Plan(**(vars(PLAN) | {"batch_size": 10_000})))
-    assert all(np.isfinite(w).all() for w in trained.get_weights())
+    assert all((a == b).all() for a, b in zip(before, trained.get_weights(), strict=True))
+
+
+class Spoilt(WindowSequence):
+    """Batches of which one, by its number, weighs its windows NaN; once or whenever it is drawn."""
+
+    def __init__(self, windows: Windows, batch: int, times: int):
+        super().__init__(windows, PLAN.batch_size, PLAN.steps, PLAN.seed)
+        self.batch, self.times = batch, times
+
+    def __getitem__(self, index):
+        inputs, targets, weights = super().__getitem__(index)
+        if (self.epoch - 1) * self.steps + index == self.batch and self.times:
+            self.times -= 1
+            weights = np.full_like(weights, np.nan)
+        return inputs, targets, weights
+
+
+@pytest.mark.parametrize(
+    "batches", [(0, 1, 14, 29), pytest.param(range(30), marks=pytest.mark.slow)], ids=["some", "every"]
+)
+def test_nan_in_any_of_thirty_batches_leaves_the_last_good_weights(batches):
+    learn, _ = windows()
+    plan = replace(PLAN, epochs=6, clip=None)
+    trained, told = model(plan), []
+    first = trained.get_weights()
+    for batch in batches:
+        trained.set_weights(first)
+        forget_moments(trained)
+        listeners = Listeners(announce=told.append)
+        with pytest.raises(
+            TrainingDiverged, match=rf"epoch {batch // 5 + 1}, batch {batch % 5 + 1}, although"
+        ):
+            train_batches(trained, Spoilt(learn, batch, 10_000), plan, listeners=listeners)
+        weights = trained.get_weights()
+        assert all(np.isfinite(part).all() for part in weights)
+        assert batch >= 5 or all((a == b).all() for a, b in zip(first, weights, strict=True))
+    assert len(told) == len(batches) and "at half the rate" in told[0][0].value
+
+
+@pytest.mark.parametrize("optimizer", [None, keras.optimizers.SGD(0.1)], ids=["usual", "given"])
+def test_training_goes_on_once_from_the_last_good_weights_at_half_the_rate(optimizer):
+    learn, _ = windows()
+    trained = model(optimizer=optimizer)
+    record = train_batches(trained, Spoilt(learn, 7, 1), PLAN)
+    assert record.halved == 2 and record.stopped == "epochs"
+    assert [row["epoch"] for row in record.history] == [1, 2, 3, 4]
+    usual = train_batches(model(optimizer=None), Spoilt(learn, 7, 0), PLAN)
+    rates = [[row["learning_rate"] for row in one.history] for one in (record, usual)]
+    if optimizer is None:
+        np.testing.assert_allclose(np.divide(*rates), [1, 0.5, 0.5, 0.5], rtol=1e-6)
+    else:
+        np.testing.assert_allclose(rates[0], [0.1, 0.05, 0.05, 0.05], rtol=1e-6)
+    assert usual.halved == 0
 
 
 def test_user_callbacks_see_the_validation_loss():
@@ -135,7 +202,8 @@ def test_records_join():
     first = Record([{"epoch": 1, "loss": 2.0}], 1, "patience", 1.0)
     both = joined(first, Record([{"epoch": 1, "loss": 1.0}], 1, "epochs", 0.5))
     assert [row["epoch"] for row in both.history] == [1, 2]
-    assert (both.stopped, both.seconds, both.best_epoch) == ("patience", 1.5, 1)
+    assert (both.stopped, both.seconds, both.best_epoch, both.halved) == ("patience", 1.5, 1, 0)
+    assert joined(first, Record([], 1, "epochs", 0.5, halved=2)).halved == 3
 
 
 def test_rate_warms_up_and_falls_to_zero():
