@@ -149,6 +149,7 @@ def divergence(mean: Any, log_variance: Any) -> Any:
         >>> float(divergence(np.array([1.0, 0.0]), np.array([0.0, 0.0])))
         0.5
     """
+    log_variance = ops.convert_to_tensor(log_variance)
     return ops.sum(ops.square(mean) + ops.exp(log_variance) - 1 - log_variance, axis=-1) / 2
 
 

@@ -161,7 +161,7 @@ def forget_moments(model: keras.Model) -> None:
     optimizer = trained_form(model).optimizer
     for variable in optimizer.variables:
         if variable is not optimizer.learning_rate:
-            variable.assign(keras.ops.zeros_like(variable))
+            variable.assign(keras.ops.zeros(variable.shape, variable.dtype))
 
 
 def at_half_rate(model: keras.Model, plan: Plan) -> Plan:

@@ -84,7 +84,8 @@ def test_nothing_but_the_code_reaches_the_decoder(name):
     if name == "variational":
         inputs["noise"] = np.repeat(RNG.normal(size=(1, 1, 3)), 2, axis=0).astype(np.float32)
     one, two = made(model, inputs)
-    np.testing.assert_array_equal(one, two)
+    # Products of one batch may round by the row.
+    np.testing.assert_allclose(one, two, atol=1e-6)
 
 
 @pytest.mark.parametrize("draws", [1, 4])
