@@ -66,7 +66,7 @@ def read_members(
         raise ArchiveError("it is no whole zip archive") from error
 
 
-def pack(numbers: Mapping[str, np.ndarray]) -> bytes:
+def pack(numbers: Mapping[str, np.ndarray], *, compress: bool = True) -> bytes:
     """Write arrays as an ``.npz`` that ``unpack`` and ``numpy.load`` read.
 
     Raises:
@@ -77,7 +77,7 @@ def pack(numbers: Mapping[str, np.ndarray]) -> bytes:
         [0, 1, 2]
     """
     arrays = {name: _npy(name, array) for name, array in numbers.items()}
-    content = _zipped(arrays, zipfile.ZIP_DEFLATED)
+    content = _zipped(arrays, zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED)
     if sum(map(len, arrays.values())) > _honest(len(content)):
         content = _zipped(arrays, zipfile.ZIP_STORED)
     return content

@@ -132,3 +132,71 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+class Lock:
+    """A file that at most one process holds at a time; the system lets go of it when its process ends.
+
+    Args:
+        path: The file, made when it is taken and removed when it is let go of. Its folder must exist.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "lock"
+        >>> first, second = Lock(path), Lock(path)
+        >>> first.acquire(), second.acquire()
+        (True, False)
+        >>> first.release()
+        >>> second.acquire()
+        True
+    """
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self.path = Path(path)
+        self._descriptor: int | None = None
+
+    def acquire(self) -> bool:
+        """Take it, or return False at once where another holds it.
+
+        Raises:
+            InputError: The folder may not be written to.
+        """
+        while True:
+            try:
+                descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+            except OSError as error:
+                raise InputError(f"{self.path}: cannot be opened ({error.strerror}).") from error
+            if not _locked(descriptor):
+                os.close(descriptor)
+                return False
+            # Whoever held it may have removed the file in between: then this is a lock on nothing.
+            with suppress(OSError):
+                if os.path.samestat(os.fstat(descriptor), os.stat(self.path)):
+                    self._descriptor = descriptor
+                    return True
+            os.close(descriptor)
+
+    def release(self) -> None:
+        """Let go of it."""
+        if self._descriptor is None:
+            return
+        with suppress(OSError):  # Windows does not remove a file that is open
+            self.path.unlink()
+        os.close(self._descriptor)
+        self._descriptor = None
+
+
+def _locked(descriptor: int) -> bool:
+    """Try to lock an open file."""
+    try:
+        if os.name == "posix":
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        else:
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    except OSError:
+        return False
+    return True

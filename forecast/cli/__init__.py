@@ -74,7 +74,7 @@ def main(arguments: list[str] | None = None) -> None:
     if words[:1] == ["help"]:
         words = [*words[1:], "--help"]
     try:
-        code = commands.main(args=words, prog_name="forecast", standalone_mode=False)
+        code = commands.main(args=words, prog_name="forecast", standalone_mode=False, obj=tuple(words))
         sys.stdout.flush()
     except BaseException as error:
         code = _end(error, words)

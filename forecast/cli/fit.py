@@ -47,27 +47,41 @@ from forecast.errors import ForecastWarning, InputError, ParameterError
 @quantile_options
 @method_option
 @reading_options
-@section("Output", option("--out", metavar="FILE", help="Model to write; forecast and picture go beside it."))
+@section(
+    "Output",
+    option("--out", metavar="FILE", help="Model to write; forecast and picture go beside it."),
+    option("--resume", is_flag=True, help="Go on with this fit where it was stopped or killed."),
+)
 @force_option
 @json_option
 @quiet_option
-def fit(table: str, out: str | None, force: bool, as_json: bool, quiet: bool, **options: Any) -> None:
+def fit(
+    table: str, out: str | None, resume: bool, force: bool, as_json: bool, quiet: bool, **options: Any
+) -> None:
     """Train on TABLE (CSV or Parquet, - for stdin), compare with baselines, forecast and draw.
 
     Nothing else is needed: columns, step, season, horizon and context are found, printed, and can be
     set. Writes NAME.forecast (the model), NAME.forecast.csv and NAME.forecast.png into the current
-    folder, or where --out says.
+    folder, or where --out says. While it runs, NAME.forecast.checkpoint keeps where it stands.
     """
     from forecast.cli.session import Interruption, settle, start_keras
+    from forecast.data.table import Choice
     from forecast.report.progress import ProgressLine
+    from forecast.training.checkpoint import FILE
 
     settle(quiet)
     model = model_path(table, out)
     files = {"model": model, "forecast": Path(f"{model}.csv"), "picture": Path(f"{model}.png")}
     _check(table, options)
-    check_targets(list(files.values()), force)
+    folder = Path(f"{model}.checkpoint")
+    kept = (folder / FILE).exists()
+    # What a fit that was stopped has written is replaced by what it ends with.
+    check_targets(list(files.values()), force or (resume and kept))
     checked = read_training(table, options)
     choices = _preview(checked, options)
+    if resume != kept:
+        what = "nothing was kept; the fit begins anew" if resume else "of a fit that was stopped, is replaced"
+        choices = (*choices, Choice("checkpoint", what, "--resume", ""))
     if not quiet:
         tell_choices(choices)
     start_keras()
@@ -79,12 +93,20 @@ def fit(table: str, out: str | None, force: bool, as_json: bool, quiet: bool, **
         tell_choices(tuple(choice for choice in further if choice.what not in told))
 
     with Interruption(None if line is None else line.interject) as interruption:
-        forecaster = _train(checked, options, interruption, line, tell)
+        listeners = {"progress": line, "interrupted": interruption, "checkpoint": folder, "resume": resume}
+        forecaster = _train(checked, options, listeners, tell)
         forecaster.save(files["model"])
         rows = _forecast(forecaster, files)
-    _report(forecaster, rows, files, as_json)
+    again = _again() if interruption.exit_code else None
+    _report(forecaster, rows, files, again, as_json)
     if interruption.exit_code:
         sys.exit(interruption.exit_code)
+
+
+def _again() -> str:
+    """Return the command that goes on with this one."""
+    words = click.get_current_context().obj or ()
+    return shlex.join(["forecast", *(word for word in words if word != "--resume"), "--resume"])
 
 
 def model_path(table: str, out: str | None) -> Path:
@@ -161,13 +183,13 @@ def tell_choices(choices: tuple) -> None:
         click.echo(printable(f"{choice.what + ':':<{width}} {choice.value}{why}{flag}"), err=True)
 
 
-def _train(checked: Any, options: dict[str, Any], interruption: Any, line: Any, tell: Any) -> Any:
+def _train(checked: Any, options: dict[str, Any], listeners: dict[str, Any], tell: Any) -> Any:
     from forecast.estimators.forecaster import Forecaster
 
-    forecaster = Forecaster(**options)
+    line = listeners["progress"]
     announce = None if line is None else line.around(tell)
     try:
-        return forecaster.fit(checked, progress=line, interrupted=interruption, announce=announce)
+        return Forecaster(**options).fit(checked, announce=announce, **listeners)
     finally:
         if line is not None:
             line.close()
@@ -195,11 +217,11 @@ def _forecast(forecaster: Any, files: dict[str, Path]) -> Any:
     return rows
 
 
-def _report(forecaster: Any, rows: Any, files: dict[str, Path], as_json: bool) -> None:
+def _report(forecaster: Any, rows: Any, files: dict[str, Path], again: str | None, as_json: bool) -> None:
     from forecast.cli.tables import comparison_lines, print_json
 
     if as_json:
-        print_json(_document(forecaster, rows, files))
+        print_json(_document(forecaster, rows, files) | {"resume": again})
         return
     if forecaster.comparison_ is not None:
         click.echo("\n".join(comparison_lines(forecaster.comparison_)))
@@ -211,6 +233,8 @@ def _report(forecaster: Any, rows: Any, files: dict[str, Path], as_json: bool) -
     for name, path in files.items():
         click.echo(f"{name:<9} {path}")
     click.echo(f"next      {_next(forecaster, str(files['model']))}")
+    if again is not None:
+        click.echo(f"resume    {again}")
 
 
 def _document(forecaster: Any, rows: Any, files: dict[str, Path]) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from forecast.data.panel import Panel, frozen
 from forecast.data.windows import check_positive
 from forecast.errors import InputError
 from forecast.models.inputs import layer_seed
-from forecast.training.fit import Listeners, Plan, forget_moments, train_batches
+from forecast.training.course import Listeners, Plan
+from forecast.training.fit import forget_moments, train_batches
 from forecast.training.window_batches import WindowBatches
 
 Weights = list[np.ndarray]

@@ -35,7 +35,7 @@ from forecast.models.ensemble import member_spec
 from forecast.models.registry import MODELS, options_of
 from forecast.models.spec import TRANSFORMS, Spec, check_word
 from forecast.models.transforms import Transform
-from forecast.training.fit import NOBODY, Listeners
+from forecast.training.course import NOBODY, Listeners
 
 # Anchors tried with a transform, and without one.
 _ANCHORS = (("mean",), ("last", "mean", "period"))
@@ -111,7 +111,7 @@ def choose_network(lessons: Lessons, options: Options, listeners: Listeners = NO
     choices, why, left = [], "what season, horizon and rows allow", 1.0
     trials = len(near) + len(architectures) - 1
     if trials > 1 and PRESETS[options.preset].trials and _judged(lessons, base):
-        run = partial(try_out, lessons, options, trials=trials, interrupted=listeners.interrupted)
+        run = partial(try_out, lessons, options, trials=trials, listeners=listeners)
         tried, left = [run(way) for way in near], 1.0 - TRIAL_SHARE
         near = nearly_best(tried)
         for other in architectures[1:]:

@@ -27,7 +27,7 @@ from forecast.estimators.sequence_learning import (
 from forecast.estimators.sequence_network import Recipe, SequenceNetwork
 from forecast.evaluation.classification import verdict
 from forecast.models.spec import check_word
-from forecast.training.fit import Progress
+from forecast.training.course import Progress
 
 SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 MODELS = ("fcn", "rnn")

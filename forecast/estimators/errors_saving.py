@@ -23,7 +23,7 @@ from forecast.models import Spec
 from forecast.models.autoencoder import WindowSpec, least_weights
 from forecast.models.running import MOST_ROWS, RunningSpec
 from forecast.models.running import least_weights as running_weights
-from forecast.training.fit import Record
+from forecast.training.course import Record
 
 MOST_NETWORKS = 64
 

@@ -30,7 +30,7 @@ from forecast.evaluation.blending import blend_trial
 from forecast.evaluation.comparison import NETWORK, Trial, compare, memory_of, set_beside
 from forecast.evaluation.gate import Gate
 from forecast.evaluation.intervals import ConformalShift
-from forecast.training.fit import Listeners
+from forecast.training.course import Listeners
 
 # Windows of the held-out rows that methods are compared on.
 MOST_COMPARED = 1_000

@@ -15,8 +15,8 @@ from forecast.estimators.blocks import Block, Tuned, Weights, judges, left_out
 from forecast.estimators.network import Network, fit_network
 from forecast.estimators.recipe import Options, loss_of
 from forecast.estimators.setting import Setting
+from forecast.training.course import Listeners
 from forecast.training.fine_tuning import WINDOWS, Lesson, Lessons, examples_of
-from forecast.training.fit import Listeners
 
 Floats = NDArray[np.float64]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ from forecast.estimators.learning import learn
 from forecast.estimators.prediction import evaluate_panel, predict_panel, score_panel
 from forecast.estimators.updating import updated
 from forecast.evaluation.comparison import verdict
-from forecast.training.fit import Listeners, Progress
+from forecast.training.course import Listeners, Progress
 
 
 class Forecaster(RegressorMixin, BaseEstimator):
@@ -198,6 +199,8 @@ class Forecaster(RegressorMixin, BaseEstimator):
         progress: Callable[[Progress], None] | None = None,
         interrupted: Callable[[], bool] | None = None,
         announce: Callable[[tuple[Choice, ...]], None] | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = True,
     ) -> Forecaster:
         """Learn from a table, or from arrays.
 
@@ -208,13 +211,17 @@ class Forecaster(RegressorMixin, BaseEstimator):
             progress: Called with a ``Progress`` after every batch.
             interrupted: Asked after every batch; True ends training and keeps the best weights.
             announce: Called with what was chosen, before training begins.
+            checkpoint: Folder in which the fit keeps where it stands, after every epoch and every 30 seconds. Killed
+                and called again with the same data and arguments, it goes on there and ends with the same weights,
+                bit for bit on a CPU, as if nothing had happened. The folder is removed when the fit is done.
+            resume: Whether to go on with what the folder holds; False begins anew.
 
         Raises:
-            InputError: The table or an argument is wrong.
+            InputError: The table or an argument is wrong, or the checkpoint is of other data or arguments.
             TrainingDiverged: The loss became non-finite.
         """
         listeners = Listeners(progress, interrupted, tuple(self.callbacks), announce)
-        self.fitted_, self.choices_ = learn(self, X, y, listeners)
+        self.fitted_, self.choices_ = learn(self, X, y, listeners, checkpoint, resume=resume)
         self.from_arrays_ = y is not None
         if self.verbose and self.comparison_ is not None:
             print(self.comparison_.to_string(index=False), self.verdict_, sep="\n")

@@ -23,7 +23,7 @@ from forecast.estimators.recipe import Options, with_budget
 from forecast.estimators.setting import Setting
 from forecast.evaluation.comparison import NETWORK, Trial, compare, set_beside, winner
 from forecast.evaluation.gate import FEWEST_FOLDS, Gate, decide, fold_errors, leads, only_one
-from forecast.training.fit import Listeners
+from forecast.training.course import Listeners
 
 # Folds that networks are trained for, the held-out part among them: the fits take this many times as long.
 NETWORK_FOLDS = 5

@@ -35,7 +35,7 @@ from forecast.estimators.sequence_learning import (
 )
 from forecast.estimators.sequence_network import Recipe, SequenceNetwork
 from forecast.evaluation.classification import verdict
-from forecast.training.fit import Progress
+from forecast.training.course import Progress
 
 
 class EventLabeler(BaseEstimator):

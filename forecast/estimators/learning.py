@@ -9,16 +9,27 @@ from forecast.data.table import Choice
 from forecast.estimators.arguments import options_of, wishes_of
 from forecast.estimators.contract import training_panel
 from forecast.estimators.fitting import Fitted, fit_panel
+from forecast.estimators.resuming import checkpoint_of
 from forecast.evaluation.comparison import AUTO, BEST
 from forecast.report.progress import ProgressLine
-from forecast.training.fit import Listeners
+from forecast.training.course import Listeners
 
 if TYPE_CHECKING:
     from forecast.estimators.forecaster import Forecaster
 
 
-def learn(forecaster: Forecaster, X: Any, y: Any, listeners: Listeners) -> tuple[Fitted, tuple[Choice, ...]]:
+def learn(
+    forecaster: Forecaster, X: Any, y: Any, listeners: Listeners, folder: Any = None, *, resume: bool = True
+) -> tuple[Fitted, tuple[Choice, ...]]:
     """Read a table or arrays, choose what was left open, and fit; a verbose forecaster says so.
+
+    Args:
+        forecaster: Its arguments.
+        X: Table or covariates.
+        y: Targets, None for a table.
+        listeners: Who is told and asked.
+        folder: Of the checkpoint, None for none.
+        resume: Whether to go on with what it holds.
 
     Returns:
         What was learnt, and all choices.
@@ -33,16 +44,21 @@ def learn(forecaster: Forecaster, X: Any, y: Any, listeners: Listeners) -> tuple
         listeners.announce(choices)
         if line is not None:
             listeners = replace(listeners, announce=line.around(listeners.announce))
-    fitted = fit_panel(
-        panel,
-        contract,
-        options,
-        wishes,
-        listeners=listeners if line is None else replace(listeners, progress=line),
-        refit=forecaster.refit,
-        blend=forecaster.method == AUTO,
-        gated=forecaster.method == BEST,
-    )
+    if line is not None:
+        listeners = replace(listeners, progress=line)
+    with checkpoint_of(folder, resume, forecaster, panel) as checkpoint:
+        if checkpoint is not None and checkpoint.resumed and listeners.announce is not None:
+            listeners.announce((checkpoint.told,))
+        fitted = fit_panel(
+            panel,
+            contract,
+            options,
+            wishes,
+            listeners=replace(listeners, checkpoint=checkpoint),
+            refit=forecaster.refit,
+            blend=forecaster.method == AUTO,
+            gated=forecaster.method == BEST,
+        )
     if line is not None:
         line.close()
     return fitted, choices + fitted.choices

@@ -24,17 +24,8 @@ from forecast.evaluation.intervals import ConformalShift, conformal_scores
 from forecast.evaluation.widths import cases_of, series_of
 from forecast.models.forms import forms_of
 from forecast.models.spec import Spec
-from forecast.training.fit import (
-    Listeners,
-    Plan,
-    Record,
-    at_half_rate,
-    compile_model,
-    expected_seconds,
-    forget_moments,
-    joined,
-    train,
-)
+from forecast.training.course import Listeners, Plan, Record, joined
+from forecast.training.fit import at_half_rate, compile_model, expected_seconds, forget_moments, train
 from forecast.training.predict import predict_windows
 
 # Calibration looks at no more windows than this: beyond it the quantiles no longer move.

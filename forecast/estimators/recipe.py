@@ -19,7 +19,7 @@ from forecast.models import MODELS, Spec, build_ensemble, build_model
 from forecast.models.ensemble import member_spec
 from forecast.models.losses import loss_for, step_weights
 from forecast.models.segment import usual_segment
-from forecast.training.fit import Plan
+from forecast.training.course import Plan
 
 AUTO_MODEL = "auto"
 ENSEMBLE = "ensemble"

@@ -20,8 +20,9 @@ from forecast.detection.streams import Scores, Stream, ensemble
 from forecast.estimators.blocks import Block, Tuned, Weights, judges, learn_blocks, plan_of
 from forecast.models.losses import DistributionLoss
 from forecast.models.running import RunningSpec, build_running
+from forecast.training.course import Listeners
 from forecast.training.fine_tuning import WINDOWS, Lesson, Lessons
-from forecast.training.fit import Listeners, compile_model
+from forecast.training.fit import compile_model
 from forecast.training.running import (
     TOGETHER,
     bend,

@@ -50,7 +50,7 @@ from forecast.evaluation.gate import Gate
 from forecast.evaluation.intervals import ConformalShift
 from forecast.modelfile import ModelFile, write_model
 from forecast.models import Spec
-from forecast.training.fit import Record
+from forecast.training.course import Record
 
 
 def load(path: Any, *, network: Callable[..., Any] | None = None) -> Any:

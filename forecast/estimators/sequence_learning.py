@@ -21,7 +21,7 @@ from forecast.estimators.grouping import held_out
 from forecast.estimators.sequence_network import Recipe, SequenceNetwork, fit_sequences
 from forecast.evaluation.classification import NETWORK, compare_classes, confusion
 from forecast.evaluation.simple_classifiers import compared_rows, compared_sequences
-from forecast.training.fit import NOBODY, Listeners, Progress
+from forecast.training.course import NOBODY, Listeners, Progress
 
 Announce = Callable[[tuple[Choice, ...]], None]
 

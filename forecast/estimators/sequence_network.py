@@ -14,7 +14,8 @@ from forecast.data.sequences import Scaling, Sequences, fit_scaling
 from forecast.evaluation.temperature import fit_temperature, tempered
 from forecast.models.committee import MembersCrossentropy, build_committee
 from forecast.models.sequence_spec import SequenceSpec
-from forecast.training.fit import Listeners, Plan, Record, compile_model, forget_moments, train_batches
+from forecast.training.course import Listeners, Plan, Record
+from forecast.training.fit import compile_model, forget_moments, train_batches
 from forecast.training.labelling import Lesson, LessonBatches, mean_probabilities, score_sequences
 
 # Sequences labelled row by row are learned from in pieces of so many rows.

@@ -24,7 +24,7 @@ from forecast.evaluation.temperature import LEAST, MOST
 from forecast.modelfile import ModelFile, write_model
 from forecast.models.committee import build_committee, least_weights
 from forecast.models.sequence_spec import MOST_WIDTH, SequenceSpec
-from forecast.training.fit import Record
+from forecast.training.course import Record
 
 KINDS = {"classifier": SequenceClassifier, "labeler": EventLabeler}
 MOST_ROWS = 10_000_000

@@ -12,7 +12,8 @@ from forecast.estimators.lessons import Lessons, learn_covariates
 from forecast.estimators.outputs import as_levels
 from forecast.estimators.recipe import Architecture, Options, loss_of, make_plan, with_budget
 from forecast.models.spec import Spec
-from forecast.training.fit import Listeners, compile_model, train
+from forecast.training.course import Listeners
+from forecast.training.fit import compile_model, train
 from forecast.training.predict import predict_windows
 
 # Steps of a trial, and the windows and folds it is judged by.
@@ -55,9 +56,7 @@ class Tried:
         return float(known.mean()) if len(known) else np.inf
 
 
-def try_out(
-    lessons: Lessons, options: Options, way: Tried, trials: int, interrupted: Callable[[], bool] | None
-) -> Tried:
+def try_out(lessons: Lessons, options: Options, way: Tried, trials: int, listeners: Listeners) -> Tried:
     """Train a network for a few steps and judge it on the validation rows.
 
     Args:
@@ -65,7 +64,7 @@ def try_out(
         options: What the user said.
         way: What to try.
         trials: How many trials there will be: they share their part of a budget.
-        interrupted: Asked whether to stop; a trial that is stopped is judged as it stands.
+        listeners: Asked whether to stop; a trial that is stopped is judged as it stands.
     """
     spec = way.spec
     steps = min(options.steps or TRIAL_STEPS, TRIAL_STEPS)
@@ -78,7 +77,8 @@ def try_out(
     compile_model(model, loss_of(few, spec), plan)
     learn_covariates(model, lessons.panel, lessons.turn)
     try:
-        train(model, teaching, None, plan, listeners=Listeners(interrupted=interrupted), retry=False)
+        quiet = Listeners(interrupted=listeners.interrupted, checkpoint=listeners.checkpoint)
+        train(model, teaching, None, plan, listeners=quiet, retry=False)
     except TrainingDiverged:
         return replace(way, errors=np.full(TRIAL_FOLDS, np.inf))
     forecast = as_levels(model, spec, predict_windows(model, judging))[..., spec.middle]

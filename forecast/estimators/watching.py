@@ -27,7 +27,7 @@ from forecast.estimators.window_errors import METHODS as WINDOW_METHODS
 from forecast.estimators.window_errors import Recipe, WindowErrors, learn_window_errors
 from forecast.models.autoencoder import WindowSpec
 from forecast.models.running import RunningSpec
-from forecast.training.fit import Listeners
+from forecast.training.course import Listeners
 from forecast.training.running import TOGETHER
 
 if TYPE_CHECKING:

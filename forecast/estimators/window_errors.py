@@ -23,8 +23,9 @@ from forecast.estimators.blocks import Block, Tuned, Weights, judges, learn_bloc
 from forecast.models.autoencoder import WindowSpec, build_autoencoder, build_variational
 from forecast.models.draws import common_noise
 from forecast.models.losses import DistributionLoss, PointLoss
+from forecast.training.course import Listeners
 from forecast.training.fine_tuning import WINDOWS, Lesson, Lessons
-from forecast.training.fit import Listeners, compile_model
+from forecast.training.fit import compile_model
 from forecast.training.reconstructing import make_windows_again, window_examples
 from forecast.training.window_batches import Examples, WindowBatches
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from forecast.data.table import Choice
-    from forecast.training.fit import Progress
+    from forecast.training.course import Progress
 
 SECONDS_BETWEEN_LINES = 5.0
 REFRESH = 0.1

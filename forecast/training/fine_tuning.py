@@ -11,7 +11,8 @@ import numpy as np
 from forecast.data.windows import Batch, Windows
 from forecast.models.forms import forms_of
 from forecast.training.arranging import arranged
-from forecast.training.fit import compile_form, trained_form
+from forecast.training.fit import compile_form
+from forecast.training.keeper import trained_form
 from forecast.training.quiet import quiet_tracing
 from forecast.training.window_batches import Examples
 

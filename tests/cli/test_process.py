@@ -108,10 +108,32 @@ def test_one_line_is_rewritten_and_an_interrupted_fit_is_kept(start, tmp_path, r
     assert "\n" not in "".join(shown)
     assert all("/5000" in line and "loss " in line and " left" in line for line in shown)
     assert said.splitlines()[0] == " Once more to stop now."
-    assert names_in(tmp_path) == ["nile.forecast", "nile.forecast.csv", "nile.forecast.png"]
+    written = ["nile.forecast", "nile.forecast.checkpoint", "nile.forecast.csv", "nile.forecast.png"]
+    assert names_in(tmp_path) == written
     assert ModelFile(tmp_path / "nile.forecast").description["record"]["stopped"] == "interrupted"
     assert "next      forecast predict" in (tmp_path / "stdout").read_text()
     assert run("predict", tmp_path / "nile.forecast").out == (tmp_path / "nile.forecast.csv").read_text()
+
+
+def test_an_interrupted_fit_goes_on_with_the_command_it_prints(start, tmp_path, run, datasets):
+    words = [*LONG, "--epochs", "400"]
+    fit = start(*words)
+    fit.read_until("epoch 20/400")
+    fit.child.send_signal(signal.SIGTERM)
+    assert fit.end() == 143, fit.text
+    said = (tmp_path / "stdout").read_text().splitlines()[-1]
+    assert said == f"resume    forecast fit {datasets / 'nile.csv'} {' '.join(words)} --resume"
+    command = said.split()[2:]
+    other = run(*command, "--units", "5", folder=tmp_path)
+    assert other.code == 2 and "is of another fit: units was 4, is 5" in other.err
+    resumed = run(*command, folder=tmp_path)
+    assert resumed.code == 0, resumed.err
+    assert "checkpoint:" in resumed.err
+    assert names_in(tmp_path) == ["nile.forecast", "nile.forecast.csv", "nile.forecast.png"]
+    found = (tmp_path / "nile.forecast.csv").read_text()
+    whole = run("fit", datasets / "nile.csv", *words, "--out", tmp_path / "whole")
+    assert whole.code == 0
+    assert found == (tmp_path / "whole.forecast.csv").read_text()
 
 
 @pytest.mark.slow

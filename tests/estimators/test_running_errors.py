@@ -12,7 +12,7 @@ import pytest
 import forecast
 from forecast.estimators.running_errors import Running, learn_running_errors
 from forecast.models.running import RunningSpec
-from forecast.training.fit import Listeners
+from forecast.training.course import Listeners
 from forecast.training.running import TOGETHER, bend, means_behind, straighten
 
 

@@ -15,7 +15,7 @@ from forecast.estimators.network import Options, calibrated, fit_network
 from forecast.estimators.recipe import settled
 from forecast.estimators.setting import Setting
 from forecast.models import MODELS
-from forecast.training.fit import Listeners
+from forecast.training.course import Listeners
 from tests.tables import COVARIATES, NOISE_NETWORK, SMALL_NETWORK, panel_of, shops
 
 SETTING = Setting(horizon=3, context=8, season=7, holdout=12, validation=14, short="error")

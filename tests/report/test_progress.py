@@ -9,7 +9,7 @@ import pytest
 
 from forecast.report import progress
 from forecast.report.progress import ProgressLine, describe, duration
-from forecast.training.fit import Progress
+from forecast.training.course import Progress
 
 
 class Terminal(io.StringIO):

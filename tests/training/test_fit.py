@@ -14,17 +14,8 @@ from forecast.data.windows import Windows, make_windows
 from forecast.errors import TrainingDiverged
 from forecast.models import Spec, build_rnn
 from forecast.models.losses import PinballLoss
-from forecast.training.fit import (
-    Listeners,
-    Plan,
-    Record,
-    compile_model,
-    forget_moments,
-    joined,
-    train,
-    train_batches,
-    validation_loss,
-)
+from forecast.training.course import Listeners, Plan, Record, joined
+from forecast.training.fit import compile_model, forget_moments, train, train_batches, validation_loss
 from forecast.training.optimizer import GuardedAdam
 from forecast.training.predict import predict_windows
 from forecast.training.sequence import WindowSequence
