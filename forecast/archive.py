@@ -70,7 +70,7 @@ def pack(numbers: Mapping[str, np.ndarray], *, compress: bool = True) -> bytes:
     """Write arrays as an ``.npz`` that ``unpack`` and ``numpy.load`` read.
 
     Raises:
-        ValueError: An array holds something other than numbers.
+        ValueError: An array holds something other than numbers, or there are too many of them.
 
     Example:
         >>> unpack(pack({"a": np.arange(3)}))["a"].tolist()
@@ -80,6 +80,10 @@ def pack(numbers: Mapping[str, np.ndarray], *, compress: bool = True) -> bytes:
     content = _zipped(arrays, zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED)
     if sum(map(len, arrays.values())) > _honest(len(content)):
         content = _zipped(arrays, zipfile.ZIP_STORED)
+    try:
+        _check_directory(io.BytesIO(content))
+    except ArchiveError as error:
+        raise ValueError(f"{len(arrays)} arrays are more than can be read again.") from error
     return content
 
 

@@ -186,7 +186,10 @@ class FittedDetector:
             parts.append(part)
             if state.rows == due:
                 state = replace(state, tuned=fine_tune(self.errors, state.tuned, upto, due, state.spoilt))
-        return reduce(Found.above, parts), state
+        # Neighbours first: rows are copied a few times each, however many parts there are.
+        while len(parts) > 1:
+            parts = [reduce(Found.above, parts[k : k + 2]) for k in range(0, len(parts), 2)]
+        return parts[0], state
 
     def _weigh(
         self, panel: Panel, had: NDArray[np.int64], states: list[State]

@@ -113,6 +113,8 @@ def restore(file: ModelFile, contract: Any) -> FittedDetector:
     events = [None if event is None else checked(Event, event) for event in described["events"]]
     told = described["errors"]
     errors = None if told is None else unpack_errors(told, numbers, history)
+    if described["online"] and errors is None:
+        raise ValueError("no networks to fine-tune")
     tuned = unpack_tuned(described["tuned"], numbers, told, errors)
     spoilt = [tuple((int(first), int(last)) for first, last in spans) for spans in described["spoilt"]]
     states = [

@@ -74,10 +74,14 @@ def unpack_errors(described: dict[str, Any], numbers: Numbers, history: Any) -> 
 
 def pack_tuned(tuned: Sequence[Tuned | None]) -> tuple[list[int | None], Numbers]:
     """Split networks that were fine-tuned to series into the rows since when they judge, and arrays."""
-    numbers: Numbers = {}
-    for i, one in enumerate(tuned):
-        if one is not None:
-            numbers |= _pack_networks(f"now {i}", one.now) | _pack_networks(f"before {i}", one.before)
+    own = [one for one in tuned if one is not None]
+    # The networks of one series are blocks beside those of the others.
+    numbers = (
+        _pack_networks("now", [block for one in own for block in one.now])
+        | _pack_networks("before", [block for one in own for block in one.before])
+        if own
+        else {}
+    )
     return [None if one is None else one.since for one in tuned], numbers
 
 
@@ -95,19 +99,21 @@ def unpack_tuned(
     Raises:
         ValueError, TypeError, LookupError: The parts contradict each other.
     """
-    found: list[Tuned | None] = []
-    for i, row in enumerate(since):
-        if row is None:
-            found.append(None)
-            continue
-        if errors is None or described is None or type(row) is not int or row < 1:
-            raise ValueError("fine-tuned networks of no kind")
-        now, before = (_unpack_networks(f"{name} {i}", described, numbers) for name in ("now", "before"))
-        form = _form(errors.blocks[0].networks[0])
-        if any(_form(weights) != form for block in (*now, *before) for weights in block):
-            raise ValueError("weights of another network")
-        found.append(Tuned(row, now, before))
-    return found
+    rows = [row for row in since if row is not None]
+    if not rows:
+        return [None] * len(since)
+    if errors is None or described is None or any(type(row) is not int or row < 1 for row in rows):
+        raise ValueError("fine-tuned networks of no kind")
+    blocks, form = len(errors.blocks), _form(errors.blocks[0].networks[0])
+    both = [_unpack_networks(name, described, numbers, len(rows)) for name in ("now", "before")]
+    if any(_form(weights) != form for networks in both for block in networks for weights in block):
+        raise ValueError("weights of another network")
+    each = iter(range(0, blocks * len(rows), blocks))
+    return [
+        None if row is None else Tuned(row, *(networks[i : i + blocks] for networks in both))
+        for row in since
+        for i in ([0] if row is None else [next(each)])
+    ]
 
 
 def _unpack_running(told: dict[str, Any], blocks: tuple[Block, ...]) -> RunningErrors:
@@ -173,22 +179,23 @@ def _unpack_blocks(described: dict[str, Any], numbers: Numbers) -> tuple[Block, 
 
 
 def _pack_networks(name: str, networks: Sequence[Sequence[Weights]]) -> Numbers:
-    """Name the arrays of networks, which stand by block, then by member."""
+    """Name the arrays of networks of one form, each with axes for block and member before its own."""
+    each = range(len(networks[0][0]))
     return {
-        f"{name} {b} {n} {k}": np.asarray(array)
-        for b, block in enumerate(networks)
-        for n, weights in enumerate(block)
-        for k, array in enumerate(weights)
+        f"{name} {k}": np.stack([np.stack([weights[k] for weights in block]) for block in networks])
+        for k in each
     }
 
 
 def _unpack_networks(
-    name: str, described: dict[str, Any], numbers: Numbers
+    name: str, described: dict[str, Any], numbers: Numbers, series: int = 1
 ) -> tuple[tuple[Weights, ...], ...]:
     blocks, members, arrays = (int(described[part]) for part in ("blocks", "members", "arrays"))
     if min(blocks, members) < 1 or blocks * members > MOST_NETWORKS:
         raise ValueError("more networks than a detector has, or none")
+    stacked = [numbers[f"{name} {k}"] for k in range(arrays)]
+    if any(array.shape[:2] != (series * blocks, members) for array in stacked):
+        raise ValueError("other networks than it tells of")
     return tuple(
-        tuple([numbers[f"{name} {b} {n} {k}"] for k in range(arrays)] for n in range(members))
-        for b in range(blocks)
+        tuple([array[b, n] for array in stacked] for n in range(members)) for b in range(series * blocks)
     )

@@ -61,7 +61,7 @@ def fine_tune(errors: Errors, tuned: Tuned | None, panel: Panel, rows: int, spoi
         return Tuned(rows, old, old)
     now = tuple(
         tuple(
-            step(errors.program, weights, lessons(np.random.default_rng((rows, b, n))))
+            step(errors.program, weights, lessons, np.random.default_rng((rows, b, n)))
             for n, weights in enumerate(networks)
         )
         for b, networks in enumerate(old)

@@ -25,7 +25,7 @@ from forecast.evaluation.widths import cases_of, series_of
 from forecast.models.forms import forms_of
 from forecast.models.spec import Spec
 from forecast.training.course import Listeners, Plan, Record, joined
-from forecast.training.fit import at_half_rate, compile_model, expected_seconds, forget_moments, train
+from forecast.training.fit import at_half_rate, compile_model, copied, expected_seconds, forget_moments, train
 from forecast.training.predict import predict_windows
 
 # Calibration looks at no more windows than this: beyond it the quantiles no longer move.
@@ -135,7 +135,7 @@ def fit_network(
     for part, spec in parts:
         windows = lessons.teaching(spec)
         plan = make_plan(len(windows), share, spec, len(panel))
-        compile_model(part, loss_of(options, spec), plan, _copied(options.optimizer))
+        compile_model(part, loss_of(options, spec), plan, copied(options.optimizer))
         learn_covariates(part, panel, lessons.stop)
         jobs.append((part, windows, plan))
     told = (*tell_extras(lessons.extras), *chosen.choices)
@@ -203,10 +203,6 @@ def _work(jobs: list[tuple[keras.Model, Windows, Plan]], options: Options) -> Ch
 
 def _parts(model: keras.Model, architecture: Architecture, spec: Spec) -> list[tuple[keras.Model, Spec]]:
     return list(zip(forms_of(model).members or (model,), architecture.specs(spec), strict=True))
-
-
-def _copied(optimizer: Any) -> Any:
-    return None if optimizer is None else type(optimizer).from_config(optimizer.get_config())
 
 
 def calibration_scores(network: Network, parts: Sequence[Windows | None]) -> np.ndarray | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
@@ -50,20 +50,30 @@ def examples_of(model: keras.Model, windows: Windows, which: np.ndarray) -> Batc
     return batch if forms.training is None else arranged(batch, forms.rows)
 
 
-def step(model: keras.Model, weights: list[np.ndarray], lessons: Sequence[Lesson]) -> list[np.ndarray]:
+def seeds_of(model: keras.Model) -> list[keras.Variable]:
+    """Return the states of a model's random generators, which are no weights."""
+    return [variable for variable in model.variables if "seed_generator_state" in variable.path]
+
+
+def step(
+    model: keras.Model, weights: list[np.ndarray], lessons: Lessons, draw: np.random.Generator
+) -> list[np.ndarray]:
     """Return the weights after a step for each lesson; the same ones if a step leads out of what is finite.
 
     Args:
         model: That runs the weights; it is left with others.
         weights: To begin with.
         lessons: Of the model or its parts.
+        draw: Decides on windows, and on what is dropped.
     """
     model.set_weights(weights)
-    for lesson in lessons:
+    for lesson in lessons(draw):
         form = trained_form(lesson.model)
         # Whatever it was trained with: a model that was read from a file takes the same step.
         if not form.compiled or form.optimizer.name != _NAME:
             compile_form(form, lesson.loss, keras.optimizers.SGD(RATE, global_clipnorm=1.0, name=_NAME))
+        for state in seeds_of(form):
+            state.assign(draw.integers(0, 2**32, state.shape, np.uint32))
         with np.errstate(over="ignore", invalid="ignore"), quiet_tracing():
             form.train_on_batch(*lesson.examples)
     moved = model.get_weights()

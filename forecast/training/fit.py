@@ -39,13 +39,24 @@ def compile_model(model: keras.Model, loss: keras.Loss, plan: Plan, optimizer: A
 def compile_form(form: keras.Model, loss: keras.Loss, optimizer: Any) -> None:
     """Compile exactly what is trained, ready for its first step."""
     form.compile(optimizer=optimizer, loss=loss, jit_compile=False)
-    # TensorFlow traces a step twice if variables come into being in it.
-    form.optimizer.build(form.trainable_variables)
+    if form.built:
+        # TensorFlow traces a step twice if variables come into being in it.
+        form.optimizer.build(form.trainable_variables)
+
+
+def copied(optimizer: Any) -> Any:
+    """Return an optimiser of the same settings that has not taken a step; None for None."""
+    return None if optimizer is None else type(optimizer).from_config(optimizer.get_config())
 
 
 def forget_moments(model: keras.Model) -> None:
     """Set an optimiser back to its first state but for the rate, so that a compiled model can be trained anew."""
-    optimizer = trained_form(model).optimizer
+    form = trained_form(model)
+    optimizer = form.optimizer
+    if not isinstance(optimizer, GuardedAdam):
+        # What its first state is, it alone knows.
+        compile_form(form, form.loss, copied(optimizer))
+        return
     for variable in optimizer.variables:
         if variable is not optimizer.learning_rate:
             variable.assign(keras.ops.zeros(variable.shape, variable.dtype))
@@ -118,6 +129,11 @@ def train_batches(
     Raises:
         TrainingDiverged: The loss became non-finite; the last good weights are left in the model.
     """
+    form = trained_form(model)
+    if not form.built:
+        # A network of one's own may come into being on its first call.
+        form(batches[0][0])
+        form.optimizer.build(form.trainable_variables)
     keeper = Keeper(model, batches, plan, listeners, judge)
     keeper.go_back()
     _run(model, keeper)
@@ -130,7 +146,7 @@ def train_batches(
         _run(model, keeper)
     if keeper.failed is not None:
         halved = keeper.record.halved
-        again = f", although the rate was halved after epoch {halved}" if halved else ""
+        again = f", although the rate was halved in epoch {halved}" if halved else ""
         raise TrainingDiverged(
             f"The loss became non-finite in {keeper.place}{again}; the last good weights are kept. "
             f"{batches.culprit(batches.epoch, keeper.failed)}"

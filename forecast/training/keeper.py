@@ -136,7 +136,9 @@ class Keeper(keras.callbacks.Callback):
             # Keras has just set them back.
             assign(self.form.metrics_variables, self.metrics)
         elif self.weights is None:
-            self.good = self.form.get_weights()
+            # A loss is finite before the step that breaks the weights.
+            now = self.form.get_weights()
+            self.good = now if all(np.isfinite(part).all() for part in now) else self.good
 
     def on_train_batch_begin(self, batch, logs=None):
         # The rate is a variable of the compiled program, so that another plan needs no other program.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -111,11 +112,19 @@ class WindowSequence(keras.utils.PyDataset):
         windows, members = self.windows, self.members(epoch, index)
         panel, series = windows.panel, windows.series[members][:, None]
         rows = windows.origins[members][:, None] + np.arange(-windows.context, windows.horizon)
-        inside = (rows >= panel.offsets[series]) & (rows < panel.offsets[series + 1])
+        ends = panel.offsets[1:] if windows.stops is None else np.minimum(panel.offsets[1:], windows.stops)
+        inside = (rows >= panel.offsets[series]) & (rows < ends[series])
         own, which = rows[inside], np.broadcast_to(np.arange(len(members))[:, None], rows.shape)[inside]
-        middle = np.nanmedian(panel.values, axis=0)
-        usual = np.nanmedian(np.abs(panel.values - middle), axis=0)
-        far = np.nan_to_num(np.abs(panel.values[own] - middle) / np.where(usual > 0, usual, 1.0))
+        # Columns without a value have no median, and distances between huge values may overflow.
+        with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            middle = np.nanmedian(panel.values, axis=0)
+            usual = np.nanmedian(np.abs(panel.values - middle), axis=0)
+            far = np.nan_to_num(np.abs(panel.values[own] - middle) / np.where(usual > 0, usual, 1.0))
+        # What is known of the past only is not seen behind the origin.
+        columns = panel.columns
+        past_only = len(columns.target) + len(columns.known_future)
+        far[own >= windows.origins[members][which], past_only:] = 0.0
         worst, column = np.unravel_index(int(far.argmax()), far.shape)
         window = int(which[worst])
         i, origin = int(series[window, 0]), int(windows.origins[members[window]])

@@ -129,3 +129,20 @@ def test_altered_files_are_refused(learned, change, tmp_path, monkeypatch):
     learned.save(path)
     with pytest.raises(ModelFileError):
         forecast.load(path)
+
+
+def test_a_file_without_networks_is_not_fine_tuned(tmp_path, monkeypatch):
+    from forecast.errors import ModelFileError
+    from forecast.estimators import detector_saving
+
+    plain = detector_saving.describe
+
+    def altered(fitted):
+        described, numbers = plain(fitted)
+        return described | {"online": True}, numbers
+
+    detector = forecast.Detector("ewma").fit(waves())
+    monkeypatch.setattr(detector_saving, "describe", altered)
+    detector.save(tmp_path / "watch.forecast")
+    with pytest.raises(ModelFileError):
+        forecast.load(tmp_path / "watch.forecast")

@@ -23,8 +23,8 @@ from tests.laws.test_detectors import WINDOWED, detector_of, early, learned, mac
 # The networks of "reconstruction" are those of "joint" without the rows beyond.
 QUICK = [pytest.param(m, marks=pytest.mark.slow) if m == "reconstruction" else m for m in METHODS]
 LATER = 10**6
-NONE = np.zeros(2, np.int64)
 """A row so far behind the first of training that it is behind the last as well."""
+NONE = np.zeros(2, np.int64)
 
 
 def errors_of(detector: forecast.Detector) -> WindowErrors:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from copy import copy
+from dataclasses import replace
 from functools import cache
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
 
 import forecast
+from forecast.archive import pack, unpack
 from forecast.errors import ParameterError
+from forecast.estimators.errors_saving import pack_errors, pack_tuned, unpack_tuned
 from forecast.estimators.fine_tuning import CHUNK, fine_tune
 from forecast.estimators.window_errors import METHODS as WINDOW_METHODS
+from forecast.training.fine_tuning import Lesson, step
 from tests.laws.test_detectors import detector_of, early, machines
 
 NETWORKS = ["forecast", *(pytest.param(m, marks=pytest.mark.slow) for m in ("rnn", *WINDOW_METHODS))]
@@ -146,3 +151,35 @@ def test_detectors_beside_have_no_network_to_fine_tune():
     )
     judged = detector.fit(table[:100]).evaluate(table, {"start": [200], "end": [203]})
     assert {"forecast", "ewma", "range check"} <= set(judged["method"])
+
+
+def test_what_a_network_drops_while_it_is_fine_tuned_is_a_function_of_the_row():
+    """Its random generators go on with every step of every series; a step does not go by where they stand."""
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(8), keras.layers.Dropout(0.5, seed=3), keras.layers.Dense(1)]
+    )
+    examples = np.ones((16, 4), np.float32), np.ones((16, 1), np.float32), np.ones(16, np.float32)
+    weights, loss = model.get_weights(), keras.losses.MeanSquaredError()
+    found = [
+        step(model, weights, lambda draw: [Lesson(model, loss, examples)], np.random.default_rng(seed))
+        for seed in (1, 2, 1)
+    ]
+    same = [all((a == b).all() for a, b in zip(found[0], other, strict=True)) for other in found[1:]]
+    assert same == [False, True]
+
+
+def test_networks_of_many_series_are_saved(tmp_path):
+    """More arrays than an archive has members."""
+    detector = learned("forecast")
+    detector.update(later())
+    fitted = detector.fitted_
+    one = next(iter(fitted.states.values())).tuned
+    tuned = [replace(one, since=k) if k % 3 else None for k in range(1, 400)]
+    since, numbers = pack_tuned(tuned)
+    told, _ = pack_errors(fitted.errors)
+    found = unpack_tuned(since, unpack(pack(numbers)), told, fitted.errors)
+    assert [None if x is None else x.since for x in found] == since
+    for state in found:
+        for a, b in zip(*((state.now, one.now) if state is not None else ((), ())), strict=True):
+            for own, its in zip(a, b, strict=True):
+                assert all((x == y).all() for x, y in zip(own, its, strict=True))

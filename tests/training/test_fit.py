@@ -9,7 +9,9 @@ import keras
 import numpy as np
 import pytest
 
+from forecast.data.gridding import to_panel
 from forecast.data.scale import error_scales
+from forecast.data.table import read_table
 from forecast.data.windows import Windows, make_windows
 from forecast.errors import TrainingDiverged
 from forecast.models import Spec, build_rnn
@@ -100,7 +102,7 @@ def test_non_finite_loss_names_value_column_series_and_times_and_keeps_finite_we
     trained = model()
     before = trained.get_weights()
     words = (
-        r"epoch 1, batch 1, although the rate was halved after epoch 1; .*: 1e\+300 in column 'sold' "
+        r"epoch 1, batch 1, although the rate was halved in epoch 1; .*: 1e\+300 in column 'sold' "
         r"\(series 's1', 2024-01-20 00:00:00, window at 2024-01-\d\d 00:00:00\), \d\S* times"
     )
     with pytest.raises(TrainingDiverged, match=words):
@@ -273,3 +275,63 @@ def test_guarded_adam_leaves_weights_alone_when_a_gradient_is_not_finite(broken)
     before = keras.ops.convert_to_numpy(variable).copy()
     optimizer.apply([keras.ops.convert_to_tensor([0.5, broken])], [variable])
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(variable), before)
+
+
+def test_weights_that_break_behind_a_finite_loss_are_not_the_last_good_ones():
+    """What an optimiser of one's own does to them shows in the loss of the next batch only."""
+
+    class Broken(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 1:
+                self.model.set_weights([np.full_like(part, np.nan) for part in self.model.get_weights()])
+
+    learn, _ = windows()
+    trained = model()
+    batches, listeners = WindowSequence(learn, 16, 5), Listeners(callbacks=(Broken(),))
+    record = train_batches(trained, batches, PLAN, listeners=listeners)
+    assert record.halved == 3 and record.stopped == "epochs"
+    assert all(np.isfinite(part).all() for part in trained.get_weights())
+
+
+def test_a_network_that_is_built_on_its_first_call_is_trained():
+    @keras.saving.register_keras_serializable(package="tests")
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.inner = keras.layers.Dense(3 * len(QUANTILES))
+
+        def call(self, inputs):
+            values = keras.ops.nan_to_num(inputs["target"])
+            return keras.ops.reshape(self.inner(values[..., 0]), (-1, 3, 1, len(QUANTILES)))
+
+    learn, judge = windows()
+    trained = Own()
+    compile_model(trained, PinballLoss(QUANTILES), PLAN)
+    record = train(trained, learn, judge, PLAN)
+    assert record.history[-1]["loss"] < record.history[0]["loss"]
+
+
+@pytest.mark.parametrize("kind", [keras.optimizers.Nadam, keras.optimizers.Adagrad])
+def test_an_optimiser_of_ones_own_begins_again_where_it_began(kind):
+    """Its first state is not zero everywhere."""
+    learn, _ = windows()
+    trained = model(optimizer=kind(0.02))
+    first = [np.array(keras.ops.convert_to_numpy(v.value)) for v in trained.optimizer.variables]
+    train(trained, learn, None, PLAN)
+    forget_moments(trained)
+    again = [keras.ops.convert_to_numpy(v.value) for v in trained.optimizer.variables]
+    assert any((a != 0).any() for a in first[2:])
+    for a, b in zip(first, again, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+def test_the_culprit_is_a_value_that_the_network_was_shown():
+    """What is known of the past only is not looked at behind the origin, nor anything behind the end of teaching."""
+    frame = {"sold": np.sin(np.arange(40.0)), "seen": np.cos(np.arange(40.0)), "never": np.full(40, np.nan)}
+    frame["seen"][15], frame["sold"][25] = 1e9, 1e6
+    panel = to_panel(read_table(frame, target=("sold",), past_only=("seen", "never")))
+    cut = np.array([20])
+    made = replace(make_windows(panel, context=8, horizon=10, stop=np.array([40])), stops=cut)
+    made = replace(made, series=np.zeros(1, np.int64), origins=np.array([12]))
+    said = WindowSequence(made, 1).culprit(0, 0)
+    assert "in column 'sold'" in said and "1e+06" not in said
