@@ -29,7 +29,7 @@ class ProgressLine:
 
     Example:
         >>> import io
-        >>> from forecast.training.fit import Progress
+        >>> from forecast.training.course import Progress
         >>> out = io.StringIO()
         >>> line = ProgressLine(out)
         >>> line(Progress(3, 30, step=20, steps=20, loss=0.5, val_loss=0.6, seconds=2.0, seconds_left=18.0))

@@ -140,7 +140,7 @@ def test_a_mean_of_networks_is_kept_in_a_file(tmp_path):
 def favour(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give networks of this name half the error of the others, untrained."""
 
-    def rated(lessons, options, way, trials, interrupted):
+    def rated(lessons, options, way, trials, listeners):
         return replace(way, errors=np.full(4, 0.5 if way.architecture.name == name else 1.0))
 
     monkeypatch.setattr("forecast.estimators.choosing.try_out", rated)
