@@ -23,6 +23,7 @@ FLOORS = (
     ("forecast.modelfile",),
     ("forecast.data",),
     ("forecast.models",),
+    ("forecast.runner",),
     ("forecast.training",),
     ("forecast.evaluation",),
     ("forecast.detection",),

@@ -7,7 +7,17 @@ from forecast.evaluation.baselines import BASELINES
 from forecast.evaluation.comparison import CHOOSING
 
 CELLS = ("gru", "lstm", "rnn")
-ARCHITECTURES = ("segment", "esrnn", "seq2seq", "autoregressive", "dense", "linear", "conv", "transformer")
+ARCHITECTURES = (
+    "stateful",
+    "segment",
+    "esrnn",
+    "seq2seq",
+    "autoregressive",
+    "dense",
+    "linear",
+    "conv",
+    "transformer",
+)
 NAMES = (*CELLS, *ARCHITECTURES, *CHOOSING, *BASELINES)
 """Every word that stands for a method."""
 ALWAYS = ("naive", "seasonal-naive")

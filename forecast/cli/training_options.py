@@ -52,6 +52,7 @@ ARCHITECTURES = (
     "segment",
     "esrnn",
     "rnn",
+    "stateful",
     "seq2seq",
     "autoregressive",
     "dense",
@@ -96,6 +97,17 @@ network_options = section(
         type=word("orthogonal", "identity"),
         default="orthogonal",
         help="First recurrent weights (rnn).",
+    ),
+    option(
+        "--stateful",
+        is_flag=True,
+        help="Carry the state through whole series, so that it can be streamed (rnn).",
+    ),
+    option(
+        "--tbptt",
+        type=whole(1, 100_000),
+        metavar="N",
+        help="Rows through which gradients go back in it; 256 if not given.",
     ),
     option(
         "--model-options",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from forecast.data.holidays import check_country, days_until, holiday_days
 from forecast.data.panel import Panel, grid_times
@@ -96,13 +97,16 @@ class Calendar:
         """
         lengths = panel.lengths + ahead
         offsets = np.concatenate([[0], np.cumsum(lengths)])
-        found = np.empty((int(offsets[-1]), self.width), dtype=np.float32)
         if not self.features:
-            return found, offsets
+            return np.empty((int(offsets[-1]), 0), dtype=np.float32), offsets
         _check_dated(panel.step)
-        times = grid_times(panel.step, panel.starts, lengths)
+        return self.at(grid_times(panel.step, panel.starts, lengths), panel.step), offsets
+
+    def at(self, times: pd.DatetimeIndex, step: Step) -> np.ndarray:
+        """Compute the features of some times on a grid of dates: float32 ``(times, width)``."""
+        found = np.empty((len(times), self.width), dtype=np.float32)
         # A day that begins at one o'clock, because midnight was skipped, is nevertheless a whole day.
-        wall = plain_clock(times) if panel.step.kind == "tick" else read_clock(times)  # type: ignore[arg-type]
+        wall = plain_clock(times) if step.kind == "tick" else read_clock(times)
         column = 0
         for name in self.features:
             if name in _CYCLES:
@@ -114,7 +118,7 @@ class Calendar:
             else:
                 found[:, column] = self._holidays(name, wall // DAY)
             column += 2 if name in _CYCLES else 1
-        return found, offsets
+        return found
 
     def _holidays(self, name: str, days: np.ndarray) -> np.ndarray:
         first, last = int(days.min()), int(days.max())

@@ -124,7 +124,7 @@ class Windows:
             steps = np.concatenate([seen, self._ahead(which)[0]], axis=1)
             real = np.pad(real, ((0, 0), (0, self.horizon)), constant_values=True)
             batch |= self._of_time(series, origin, steps, real)
-        batch |= self._of_series(series)
+        batch |= self.of_series(series)
         if self.padded:
             batch["length"] = length.astype(np.int32)
         return batch
@@ -161,8 +161,8 @@ class Windows:
             batch["lagged"] = take_lagged(self.panel.targets, steps, (begin, origin), self.lags)
         return batch
 
-    def _of_series(self, series: np.ndarray) -> dict[str, np.ndarray]:
-        """Gather what is constant in a series."""
+    def of_series(self, series: np.ndarray) -> dict[str, np.ndarray]:
+        """Gather what is constant in each of some series."""
         batch = {}
         if self.static.shape[1]:
             batch["static"] = self.static[series]

@@ -14,7 +14,7 @@ from forecast.errors import InputError, ParameterError, closest
 from forecast.estimators.baseline import check_method
 from forecast.estimators.contract import as_table, with_future
 from forecast.estimators.fitting import Fitted
-from forecast.estimators.recipe import Options, check_options, settled
+from forecast.estimators.recipe import AUTO_MODEL, STATEFUL, TBPTT, Options, check_options, settled
 from forecast.estimators.setting import Wishes
 from forecast.evaluation.comparison import AUTO, BEST, CHOOSING, NETWORK, winner
 from forecast.evaluation.intervals import check_quantiles
@@ -69,7 +69,8 @@ def options_of(estimator: Forecaster) -> Options:
     _check_numbers(estimator)
     training: dict[str, Any] = {name: getattr(estimator, name) for name in TRAINING_ARGUMENTS}
     given = Options(
-        model=estimator.model,
+        model=_model(estimator),
+        tbptt=TBPTT if estimator.tbptt is None else int(estimator.tbptt),
         arguments={} if estimator.network is not None else _network_arguments(estimator),
         builder=estimator.network,
         spec=_spec_arguments(estimator),
@@ -105,6 +106,20 @@ def check_loss(loss: str, head: str, quantiles: bool) -> None:
         )
 
 
+def _model(estimator: Forecaster) -> str:
+    """Return the architecture; one that carries its state may be asked for by what it does."""
+    if not estimator.stateful and estimator.tbptt is None and estimator.model != STATEFUL:
+        return estimator.model
+    if estimator.model not in (AUTO_MODEL, "rnn", STATEFUL) or estimator.network is not None:
+        given = "network" if estimator.network is not None else f"model={estimator.model!r}"
+        raise ParameterError(
+            f"stateful and tbptt are for recurrent networks read row by row; leave out {given}."
+        )
+    if (estimator.ensemble or 1) > 1:
+        raise ParameterError("A stateful network is one network: leave out ensemble.")
+    return STATEFUL
+
+
 def _network_arguments(estimator: Forecaster) -> dict[str, Any]:
     """Return the options of the network that were given, not those left as they are."""
     usual = inspect.signature(type(estimator).__init__).parameters
@@ -135,7 +150,7 @@ def _levels(estimator: Forecaster) -> tuple[float, ...]:
 
 
 def _check_numbers(estimator: Forecaster) -> None:
-    whole = ("batch_size", "epochs", "steps", "patience", "ensemble")
+    whole = ("batch_size", "epochs", "steps", "patience", "ensemble", "tbptt")
     counts = {name: getattr(estimator, name) for name in whole}
     check_positive(**{name: value for name, value in counts.items() if value is not None})
     seed = estimator.seed

@@ -13,6 +13,7 @@ from forecast.data.calendar import Calendar, make_calendar
 from forecast.data.lags import check_lags, choose_lags
 from forecast.data.panel import Panel
 from forecast.data.scale import spreads
+from forecast.data.stretches import find_pieces, stretch_sizes
 from forecast.data.table import Choice
 from forecast.data.transforms import choose_transform, wished_transform
 from forecast.errors import ParameterError
@@ -22,6 +23,7 @@ from forecast.estimators.recipe import (
     AUTO_MODEL,
     ENSEMBLE,
     MANY,
+    STATEFUL,
     Architecture,
     Extras,
     Options,
@@ -37,8 +39,9 @@ from forecast.models.spec import TRANSFORMS, Spec, check_word
 from forecast.models.transforms import Transform
 from forecast.training.course import NOBODY, Listeners
 
-# Anchors tried with a transform, and without one.
+# Anchors tried with a transform, and without one; and those of networks that carry their state, which have no window.
 _ANCHORS = (("mean",), ("last", "mean", "period"))
+_STATEFUL_ANCHORS = ("last", "period")
 # Whose spread windows are divided by: their own, or that of the training rows.
 SCALES = ("auto", "window", "training")
 # Series whose spreads differ by less (90th against 10th percentile) may share one.
@@ -162,8 +165,14 @@ def _names(lessons: Lessons, options: Options) -> tuple[str, ...]:
 
 def _arguments(name: str, lessons: Lessons, options: Options) -> dict[str, Any]:
     """Return the options of an architecture as JSON holds them."""
-    lags = {"lags": lessons.extras.lags} if name == "autoregressive" else {}
-    return frozen_options({**options.arguments, **lags})
+    found: dict[str, Any] = {}
+    if name == "autoregressive":
+        found["lags"] = lessons.extras.lags
+    if name == STATEFUL:
+        teaching = lessons.teaching(_base(lessons, options))
+        lengths = find_pieces(teaching, lessons.setting.context).lengths
+        found["chunk"], found["lanes"] = stretch_sizes(lengths, options.tbptt, options.batch_size)
+    return frozen_options({**options.arguments, **found})
 
 
 def _standing(spec: Spec) -> Spec:
@@ -205,7 +214,7 @@ def _base(lessons: Lessons, options: Options) -> Spec:
     past = np.arange(panel.rows) < np.repeat(panel.ends, panel.lengths)
     tried = ("anchor", "scale", "transform", "positive", "head")
     given = {k: v for k, v in options.spec.items() if v is not None and k not in tried}
-    given.setdefault("skip", True if len(panel) >= MANY else None)
+    given.setdefault("skip", True if len(panel) >= MANY and options.model != STATEFUL else None)
     given.setdefault("missing", bool((np.isnan(panel.targets).any(axis=1) & past).any()))
     return Spec(
         context=setting.context,
@@ -243,16 +252,23 @@ def _scalings(lessons: Lessons, options: Options) -> list[dict[str, Any]]:
     positive = found.positive if positive is None else bool(positive)
     scalings = []
     for candidate in candidates[:2]:
-        anchors = [anchor] if anchor != "auto" else _ANCHORS[candidate.kind == "none"]
-        for one in anchors:
-            if (
-                one != "period"
-                or anchor == "period"
-                or setting.season < setting.period <= setting.context // 2
-            ):
-                scale = {"transform": candidate.kind, "transform_by": candidate.by, "anchor": one}
+        for one in [anchor] if anchor != "auto" else _anchors(setting, options, candidate.kind):
+            scale = {"transform": candidate.kind, "transform_by": candidate.by, "anchor": one}
+            if options.model == STATEFUL and options.spec.get("scale", "auto") == "auto":
+                scalings.append(scale)
+            else:
                 scalings += [scale | by for by in _divisors(lessons, scale, options)]
     return [scale | {"positive": positive, "head": options.head} for scale in scalings]
+
+
+def _anchors(setting: Setting, options: Options, transform: str) -> list[str]:
+    """List the anchors to try with a transform."""
+    if options.model == STATEFUL:
+        seasonal, anchors = setting.period > 1, _STATEFUL_ANCHORS
+    else:
+        seasonal = setting.season < setting.period <= setting.context // 2
+        anchors = _ANCHORS[transform == "none"]
+    return [anchor for anchor in anchors if anchor != "period" or seasonal]
 
 
 def _divisors(lessons: Lessons, scale: dict[str, Any], options: Options) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from forecast.data.table import Choice
 from forecast.data.windows import Windows
 from forecast.estimators.contract import Contract, join
 from forecast.estimators.gating import SHARE, run_gate
+from forecast.estimators.joining import behind
 from forecast.estimators.network import (
     Network,
     calibrated,
@@ -90,6 +91,8 @@ class Fitted:
     def panel(self, source: Any) -> Panel:
         """Read a table and put stored history before series too short to stand alone; a panel is taken as it is."""
         given = self.contract.read(source, targets_needed=False)
+        if self.network.standing is not None and not isinstance(source, Panel):
+            return behind(self.history, given)
         return given if isinstance(source, Panel) else join(self.history, given, self.setting.context)
 
     def scales_of(self, panel: Panel) -> np.ndarray:
@@ -163,7 +166,7 @@ def fit_panel(
     return Fitted(
         contract=contract,
         setting=setting,
-        network=network,
+        network=network.standing_at(panel, standing_rows(panel, setting.horizon)),
         history=panel.tail(rows_kept(setting) + max(network.extras.lags, default=0)),
         scales=scales,
         wanted=options.wanted,
@@ -176,6 +179,11 @@ def fit_panel(
         gate=gate,
         trained=panel.ids,
     )
+
+
+def standing_rows(panel: Panel, horizon: int) -> np.ndarray:
+    """Return the rows before which a stateful network's states are kept: origins from there on may be asked for."""
+    return np.maximum(panel.ends - horizon, panel.offsets[:-1])
 
 
 def rows_kept(setting: Setting) -> int:

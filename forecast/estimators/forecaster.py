@@ -41,9 +41,8 @@ class Forecaster(RegressorMixin, BaseEstimator):
         static: Columns constant within a series, numbers or text.
         step: Distance between rows such as ``"h"`` or ``"MS"``; None infers it.
         season: Rows of a season, 1 for none; None finds it.
-        model: Architecture: ``"segment"``, ``"esrnn"``, ``"rnn"``, ``"seq2seq"``, ``"autoregressive"``, or for
-            comparison ``"dense"``, ``"linear"``, ``"conv"``, ``"transformer"``; ``"auto"``: segment where the rows
-            allow (esrnn if it is better on validation rows), else rnn.
+        model: Architecture: ``"segment"``, ``"esrnn"``, ``"rnn"``, ``"stateful"``, ``"seq2seq"``, ``"autoregressive"``,
+            ``"dense"``, ``"linear"``, ``"conv"``, ``"transformer"``; ``"auto"``: segment or esrnn by rows, else rnn.
         cell: ``"rnn"`` (SimpleRNN), ``"lstm"`` or ``"gru"`` of recurrent networks.
         units: Width of the network's layers; None: its usual one.
         layers: Number of its layers; None: its usual one.
@@ -52,6 +51,8 @@ class Forecaster(RegressorMixin, BaseEstimator):
         recurrent_dropout: Share of the state dropped between steps (rnn; slow: leaves cuDNN).
         activation: ``"tanh"``, ``"relu"`` or ``"leaky_relu"`` (rnn).
         start: First recurrent kernel: ``"orthogonal"``, or ``"identity"`` for ReLU (rnn).
+        stateful: Carry the state through each series, so that a new row is read in constant time (see ``stream``).
+        tbptt: Rows that gradients go back in it (truncated backpropagation); None: 256. Given, it is stateful.
         model_options: Further options of the network's build function, such as ``{"segment": 24}``.
         anchor: Level that forecasts start from: ``"last"``, ``"mean"``, ``"season"``, ``"period"``, ``"difference"`` or
             ``"none"`` (see ``models.Spec``); ``"auto"`` tries some on validation rows.
@@ -97,8 +98,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
         budget: Seconds of training at most, both fits together.
         optimizer: A Keras optimiser in place of Adam.
         callbacks: Further Keras callbacks.
-        short: Series shorter than a window: ``"error"``, ``"drop"`` or ``"pad"``; None pads them if the
-            context is chosen too, else refuses them.
+        short: Series shorter than a window: ``"error"``, ``"drop"``, ``"pad"``; None pads if the context is chosen too.
         duplicates: Two rows of one time: ``"error"``, ``"first"``, ``"last"``, ``"mean"`` or ``"sum"``.
         timezone: Zone of local times, such as ``"Europe/Berlin"``.
         date_format: How dates are written, such as ``"%d/%m/%Y"``.
@@ -144,6 +144,8 @@ class Forecaster(RegressorMixin, BaseEstimator):
         recurrent_dropout: float = 0.0,
         activation: str = "tanh",
         start: str = "orthogonal",
+        stateful: bool = False,
+        tbptt: int | None = None,
         model_options: Mapping[str, Any] | None = None,
         anchor: str = "auto",
         scale: str = "auto",

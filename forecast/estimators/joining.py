@@ -58,6 +58,26 @@ def continued(stored: Panel, given: Panel) -> Panel:
     )
 
 
+def behind(stored: Panel, given: Panel) -> Panel:
+    """Lay a table behind the stored rows of its series where it reaches as far as they do; else it stands alone.
+
+    For networks that carry their state: with the stored rows they go on from the stored states.
+
+    Args:
+        stored: The history.
+        given: Rows of the same columns and step.
+    """
+    place = {name: k for k, name in enumerate(stored.ids)}
+    pairs = [(i, place[name]) for i, name in enumerate(given.ids) if name in place]
+    if not pairs or stored.columns.time is None:
+        return given
+    own, older = np.array(pairs).T
+    ends = stored.times_at(stored.ends)[older]
+    if (given.step.positions(given.times_at(given.ends)[own], ends) < 0).any():
+        return given
+    return continued(stored.select(np.sort(older)), given)
+
+
 def _rows_of(panel: Panel, i: int) -> Rows:
     return panel.series(i), panel.present[panel.offsets[i] : panel.offsets[i + 1]]
 

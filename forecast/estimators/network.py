@@ -18,12 +18,13 @@ from forecast.data.windows import Windows, make_windows
 from forecast.estimators.choosing import choose_network, make_extras, tell_extras
 from forecast.estimators.lessons import Lessons, learn_covariates
 from forecast.estimators.outputs import as_levels
-from forecast.estimators.recipe import Architecture, Extras, Options, loss_of, make_plan, with_budget
+from forecast.estimators.recipe import Architecture, Extras, Options, loss_of, plan_of, with_budget
 from forecast.estimators.setting import Setting
 from forecast.evaluation.intervals import ConformalShift, conformal_scores
 from forecast.evaluation.widths import cases_of, series_of
 from forecast.models.forms import forms_of
 from forecast.models.spec import Spec
+from forecast.training.carrying import Standpoint, stand_at
 from forecast.training.course import Listeners, Plan, Record, joined
 from forecast.training.fit import at_half_rate, compile_model, copied, expected_seconds, forget_moments, train
 from forecast.training.predict import predict_windows
@@ -46,6 +47,7 @@ class Network:
         record: How training went, of all members after each other.
         members: How it went for each of them; known while fitting only.
         choices: What was chosen about it.
+        standing: Of a network that carries its state: states at the end of what it has read, or None.
     """
 
     model: keras.Model
@@ -57,6 +59,12 @@ class Network:
     record: Record
     members: tuple[Record, ...] = ()
     choices: tuple[Choice, ...] = ()
+    standing: Standpoint | None = None
+
+    @property
+    def stateful(self) -> bool:
+        """Whether it carries its state through whole series."""
+        return forms_of(self.model).carried is not None
 
     @property
     def parts(self) -> list[tuple[keras.Model, Spec]]:
@@ -65,7 +73,7 @@ class Network:
 
     def quantiles(self, windows: Windows) -> np.ndarray:
         """Forecast windows, not calibrated; see ``raw_quantiles``."""
-        return raw_quantiles(self.model, windows, self.spec)
+        return raw_quantiles(self.model, windows, self.spec, self.standing)
 
     def forecasts(self, windows: Windows) -> np.ndarray:
         """Forecast windows, calibrated: float64 ``(windows, horizon, targets, levels)``, one level if none asked."""
@@ -82,6 +90,14 @@ class Network:
             return self
         shift = None if self.shift is None else self.shift.extended(horizon)
         return replace(self, model=make(horizon), spec=replace(self.spec, horizon=horizon), shift=shift)
+
+    def standing_at(self, panel: Panel, rows: np.ndarray) -> Network:
+        """Go through series up to one absolute row each and stand there, if the network carries its state."""
+        carried = forms_of(self.model).carried
+        if carried is None:
+            return self
+        none = self.windows(panel, first=panel.ends)
+        return replace(self, standing=stand_at(carried, none, rows, self.standing))
 
     def windows(self, panel: Panel, **limits: Any) -> Windows:
         """Make windows of this network's spec over a panel, scaled and encoded."""
@@ -134,7 +150,7 @@ def fit_network(
     share, jobs = with_budget(options, chosen.left / len(parts)), []
     for part, spec in parts:
         windows = lessons.teaching(spec)
-        plan = make_plan(len(windows), share, spec, len(panel))
+        plan = plan_of(part, windows, share, spec)
         compile_model(part, loss_of(options, spec), plan, copied(options.optimizer))
         learn_covariates(part, panel, lessons.stop)
         jobs.append((part, windows, plan))
@@ -172,7 +188,7 @@ def go_on(
     records = []
     for (part, spec), before in zip(network.parts, network.members, strict=True):
         windows = lessons.teaching(spec)
-        plan = make_plan(len(windows), with_budget(options, 1 / len(network.parts)), spec, len(panel))
+        plan = plan_of(part, windows, with_budget(options, 1 / len(network.parts)), spec)
         epochs = -(-max(before.best_epoch, 1) // 3)
         plan = at_half_rate(part, replace(plan, epochs=epochs))
         forget_moments(part)
@@ -180,12 +196,14 @@ def go_on(
     return replace(network, record=reduce(joined, records, network.record))
 
 
-def raw_quantiles(model: keras.Model, windows: Windows, spec: Spec) -> np.ndarray:
+def raw_quantiles(
+    model: keras.Model, windows: Windows, spec: Spec, standing: Standpoint | None = None
+) -> np.ndarray:
     """Forecast windows with a model: float64 ``(windows, horizon, targets, levels)``, one level if none asked.
 
     Parameters of a distribution become its quantiles, or its mean where no level was asked for.
     """
-    return _floored(as_levels(model, spec, predict_windows(model, windows)), spec)
+    return _floored(as_levels(model, spec, predict_windows(model, windows, standing)), spec)
 
 
 def _floored(values: np.ndarray, spec: Spec) -> np.ndarray:

@@ -12,21 +12,27 @@ import numpy as np
 from forecast.data.calendar import Calendar
 from forecast.data.encoding import StaticEncoder, numbers_of
 from forecast.data.panel import Panel
+from forecast.data.stretches import find_pieces
+from forecast.data.windows import Windows
 from forecast.errors import ParameterError
 from forecast.estimators.presets import PRESETS, networks
 from forecast.estimators.setting import Setting
 from forecast.models import MODELS, Spec, build_ensemble, build_model
 from forecast.models.ensemble import member_spec
+from forecast.models.forms import forms_of
 from forecast.models.losses import loss_for, step_weights
 from forecast.models.segment import usual_segment
 from forecast.training.course import Plan
 
 AUTO_MODEL = "auto"
+STATEFUL = "stateful"
 ENSEMBLE = "ensemble"
 # Anchors beside the networks' own: what the choice on validation rows is made of.
 LEVEL_OF_SEASON, LEVEL_OF_WINDOW = "season", "mean"
 
 
+# Rows through which gradients go back in a network that carries its state.
+TBPTT = 256
 # How many epochs the steps of a fit are seen as: the validation rows are looked at after each.
 EPOCHS = 20
 # From here on a running mean of the weights is kept and validated.
@@ -118,6 +124,7 @@ class Options:
         epochs: Passes over the windows, in place of ``steps``.
         batch_size: Windows a batch; None chooses.
         learning_rate: Highest rate; None chooses.
+        tbptt: Rows of a stretch for a network that carries its state.
         sampling: ``"rows"`` or ``"series"``: which of them are drawn equally often; None chooses.
         patience: Epochs without improvement before stopping.
         clip: Largest gradient norm.
@@ -146,6 +153,7 @@ class Options:
     epochs: int | None = None
     batch_size: int | None = None
     learning_rate: float | None = None
+    tbptt: int = TBPTT
     sampling: str | None = None
     patience: int = 10
     clip: float | None = 1.0
@@ -157,7 +165,7 @@ class Options:
     @property
     def members(self) -> int:
         """Networks in the mean."""
-        single = self.builder is not None or self.head != "quantiles"
+        single = self.builder is not None or self.head != "quantiles" or self.model == STATEFUL
         return 1 if single and self.ensemble is None else networks(self.preset, self.ensemble)
 
     @property
@@ -233,6 +241,16 @@ def make_plan(windows: int, options: Options, spec: Spec, series: int = 1) -> Pl
         averaging=averaging,
         by_series=series >= MANY if options.sampling is None else options.sampling == "series",
     )
+
+
+def plan_of(model: keras.Model, windows: Windows, options: Options, spec: Spec) -> Plan:
+    """Decide how long to train a model on windows; see ``make_plan``. One that carries its state counts stretches."""
+    carried = forms_of(model).carried
+    if carried is None:
+        return make_plan(len(windows), options, spec, len(windows.panel))
+    lengths = find_pieces(windows, carried.gap).lengths
+    stretches = int(np.maximum(lengths // carried.chunk, 1).sum())
+    return make_plan(stretches, replace(options, batch_size=carried.lanes), replace(spec, independent=False))
 
 
 def _length(windows: int, batch: int, options: Options) -> tuple[int, int]:

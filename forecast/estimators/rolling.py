@@ -70,9 +70,9 @@ def widened(part: np.ndarray, before: np.ndarray, middle: int) -> np.ndarray:
 
 
 def _extend(network: Network, panel: Panel, horizon: int) -> tuple[Panel, np.ndarray]:
-    """Copy each series' last context rows and make room for ``horizon`` rows behind them."""
+    """Copy each series' last context rows, all of them for a stateful network, and make room for the rows ahead."""
     reach = network.spec.context + max(network.extras.lags, default=0)
-    begins = np.maximum(panel.ends - reach, panel.offsets[:-1])
+    begins = panel.offsets[:-1] if network.stateful else np.maximum(panel.ends - reach, panel.offsets[:-1])
     kept = panel.ends - begins
     offsets = np.concatenate([[0], np.cumsum(kept + horizon)])
     values = np.full((offsets[-1], panel.values.shape[1]), np.nan)

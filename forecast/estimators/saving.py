@@ -45,6 +45,7 @@ from forecast.estimators.recipe import Architecture, Extras
 from forecast.estimators.sequence_saving import load_sequences
 from forecast.estimators.setting import Setting
 from forecast.estimators.shifts import shift_numbers, stored_shift
+from forecast.estimators.standing import standing_numbers, stored_standing
 from forecast.evaluation.comparison import AUTO, NETWORK
 from forecast.evaluation.gate import Gate
 from forecast.evaluation.intervals import ConformalShift
@@ -125,6 +126,7 @@ def save_forecaster(forecaster: Forecaster, path: Any) -> None:
     }
     shifts = {"network": network.shift} if network.shift is not None else {}
     numbers |= {"scales": fitted.scales} | shift_numbers(shifts | fitted.shifts, fitted.history)
+    numbers |= standing_numbers(network.standing, fitted.history)
     numbers |= _sample_numbers(fitted.templates, fitted.realised)
     write_model(path, network.model, description, numbers)
 
@@ -193,7 +195,16 @@ def _forecaster(file: ModelFile, builder: Callable[..., Any] | None) -> Forecast
     forecaster.fitted_ = Fitted(
         contract=contract,
         setting=setting,
-        network=Network(model, spec, architecture, encoder, extras, shifts.pop(NETWORK, None), record),
+        network=Network(
+            model,
+            spec,
+            architecture,
+            encoder,
+            extras,
+            shifts.pop(NETWORK, None),
+            record,
+            standing=stored_standing(model, numbers, history),
+        ),
         history=history,
         scales=numbers["scales"],
         shifts=shifts,

@@ -10,7 +10,7 @@ import numpy as np
 from forecast.errors import TrainingDiverged
 from forecast.estimators.lessons import Lessons, learn_covariates
 from forecast.estimators.outputs import as_levels
-from forecast.estimators.recipe import Architecture, Options, loss_of, make_plan, with_budget
+from forecast.estimators.recipe import Architecture, Options, loss_of, plan_of, with_budget
 from forecast.models.spec import Spec
 from forecast.training.course import Listeners
 from forecast.training.fit import compile_model, train
@@ -73,7 +73,7 @@ def try_out(lessons: Lessons, options: Options, way: Tried, trials: int, listene
     assert judging is not None
     judging = judging.thin(TRIAL_WINDOWS)
     model = way.architecture.build(spec, options.builder)
-    plan = make_plan(len(teaching), few, spec, len(lessons.panel))
+    plan = plan_of(model, teaching, few, spec)
     compile_model(model, loss_of(few, spec), plan)
     learn_covariates(model, lessons.panel, lessons.turn)
     try:

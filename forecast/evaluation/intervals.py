@@ -29,6 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 from forecast.errors import ParameterError
 from forecast.evaluation.averaging import average, check_level, divisor, leveled, scale_like
 from forecast.evaluation.metrics import counted, coverage, width
+from forecast.evaluation.moves import Moves, sorted_around_gaps
 from forecast.evaluation.ranks import MEDIAN, check_quantiles, conformal_rank, smallest_n
 from forecast.evaluation.widths import Cases, Widths, fit_widths
 
@@ -193,14 +194,23 @@ class ConformalShift:
                 f"quantile forecasts have shape {base.shape}; they must end in {self.shift.shape}, the steps "
                 "and quantiles of the calibration."
             )
-        moved = base + self.shift * scale_like(scale, base.shape[:-1])[..., None]
-        if MEDIAN in self.quantiles:
-            moved = self._around_median(moved)
-            if self.widths is not None and series is not None:
-                k = self.quantiles.index(MEDIAN)
-                wider = (self._factors(series, moved) - 1.0) * (moved - moved[..., k : k + 1])
-                moved = self._around_median(moved + wider)
-        return sorted_around_gaps(moved)
+        return self.ready(base.shape, scale, series)(base)
+
+    def ready(
+        self, shape: tuple[int, ...], scale: ArrayLike = 1.0, series: Sequence[Hashable] | None = None
+    ) -> Moves:
+        """Return the calibration of some series, to be applied to many forecasts of theirs.
+
+        Args:
+            shape: Of base quantiles; scale and series as in ``apply``.
+            scale: As there.
+            series: As there.
+        """
+        middle = self.quantiles.index(MEDIAN) if MEDIAN in self.quantiles else None
+        wider = None
+        if self.widths is not None and series is not None and middle is not None:
+            wider = self._factors(series, shape) - 1.0
+        return Moves(self.shift * scale_like(scale, shape[:-1])[..., None], wider, middle)
 
     def apply_point(
         self, forecast: ArrayLike, scale: ArrayLike = 1.0, series: Sequence[Hashable] | None = None
@@ -225,21 +235,14 @@ class ConformalShift:
         if self.widths is None:
             return s
         k = self.quantiles.index(MEDIAN)
-        return s + s[..., k : k + 1] * (1.0 / self._factors(series, s) - 1.0)
+        return s + s[..., k : k + 1] * (1.0 / self._factors(series, s.shape) - 1.0)
 
-    def _around_median(self, moved: Floats) -> Floats:
-        """Put lower levels at most at the median and upper ones at least there."""
-        k = self.quantiles.index(MEDIAN)
-        median = moved[..., k : k + 1]
-        lower, upper = np.minimum(moved[..., :k], median), np.maximum(moved[..., k + 1 :], median)
-        return np.concatenate([lower, median, upper], axis=-1)
-
-    def _factors(self, series: Sequence[Hashable], values: Floats) -> Floats:
+    def _factors(self, series: Sequence[Hashable], shape: tuple[int, ...]) -> Floats:
         """Return the factors of each entry of the first axis, with an axis for the horizon."""
-        factors = np.ones((1,) * (values.ndim - 1)) if self.widths is None else self.widths.of(series)
-        if len(series) != len(values) or values.ndim != factors.ndim + 1:
+        factors = np.ones((1,) * (len(shape) - 1)) if self.widths is None else self.widths.of(series)
+        if len(series) != shape[0] or len(shape) != factors.ndim + 1:
             raise ParameterError(
-                f"series names {len(series)} series for values of shape {values.shape}; expected one for each entry "
+                f"series names {len(series)} series for values of shape {shape}; expected one for each entry "
                 "of the first axis, then the steps and quantiles of the calibration."
             )
         return factors[:, None]
@@ -353,19 +356,6 @@ def reliability(
     cases = seen if effective is None else effective
     band = z * np.sqrt(q * (1.0 - q) / cases) if cases else np.full(len(q), np.nan)
     return Reliability(q, np.array(observed), band, seen, confidence)
-
-
-def sorted_around_gaps(values: Floats) -> Floats:
-    """Sort the last axis, every NaN staying where it is.
-
-    Example:
-        >>> sorted_around_gaps(np.array([3.0, np.nan, 1.0])).tolist()
-        [1.0, nan, 3.0]
-    """
-    gap = np.isnan(values)
-    ordered = np.sort(values, axis=-1)  # NaN last
-    place = np.maximum(np.cumsum(~gap, axis=-1) - 1, 0)
-    return np.where(gap, np.nan, np.take_along_axis(ordered, place, axis=-1))
 
 
 def _ranked(ordered: Floats, counts: NDArray[np.int64], quantile: float) -> Floats:

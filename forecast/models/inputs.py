@@ -89,13 +89,13 @@ def prepare(spec: Spec, *, causal: bool = False) -> Prepared:
     target = inputs["target"]
     if spec.transform != "none":
         target = Transform(spec.transform, spec.transform_by, name="transform")(target)
-    raw = _each(spec, target, "target", repeat=False)
-    length = _each(spec, inputs["length"], "length") if spec.padded else None
+    raw = each(spec, target, "target", repeat=False)
+    length = each(spec, inputs["length"], "length") if spec.padded else None
     mask = LengthMask(spec.context, name="mask")(length) if spec.padded else None
     masked = () if mask is None else (mask,)
     given: dict[str, Any] = {}
     if spec.scale_by:
-        given["scale"] = _each(
+        given["scale"] = each(
             spec, FixedScale(spec.scale_by, name="fixed_scale")(target), "scale", repeat=False
         )
     scaled, observed, level, scale = _window(spec, spec.anchor, "window_scale")(raw, *masked, **given)
@@ -105,10 +105,13 @@ def prepare(spec: Spec, *, causal: bool = False) -> Prepared:
         start = last(raw, level) if length is None else last(raw, level, length)
     if causal and spec.anchor != "none":
         scaled, observed, level, scale = _window(spec, "first", "causal_scale")(raw, *masked, **given)
-    both = _joined(_known(spec, inputs, level, scale), "known")
+    known = Covariates(spec)
+    ahead = known.ahead(inputs)
+    if spec.lags:
+        ahead.append(_lagged(spec, inputs["lagged"], level, scale))
+    both = joined(ahead, "known")
     past = [scaled, observed, SinceLast(name="since_last")(observed)] if spec.missing else [scaled]
-    if spec.past_only:
-        past.append(_each(spec, Standardise(name="past_only_scale")(inputs["past_only"]), "past_only"))
+    past += known.past(inputs)
     if both is not None:
         past.append(both[:, : spec.context])
     return Prepared(
@@ -117,12 +120,12 @@ def prepare(spec: Spec, *, causal: bool = False) -> Prepared:
         raw=raw,
         scaled=scaled,
         observed=observed,
-        features=_joined(past, "features"),
+        features=joined(past, "features"),
         mask=mask,
         length=length,
         both=both,
         future=None if both is None else both[:, spec.context :],
-        static=_joined(_static(spec, inputs), "static_features"),
+        static=known.static(inputs),
         first=level,
         level=start,
         scale=scale,
@@ -138,19 +141,6 @@ def _window(spec: Spec, anchor: str, name: str) -> WindowScale:
     return WindowScale(anchor, spec.season, spec.period, name=name)
 
 
-def _known(spec: Spec, inputs: dict[str, Any], level: Any, scale: Any) -> list[Any]:
-    """Return what is known over context and horizon."""
-    parts = []
-    if spec.known_future:
-        known = Standardise(name="known_future_scale")(inputs["known_future"])
-        parts.append(_each(spec, known, "known_future"))
-    if spec.calendar:
-        parts.append(_each(spec, inputs["calendar"], "calendar"))
-    if spec.lags:
-        parts.append(_lagged(spec, inputs["lagged"], level, scale))
-    return parts
-
-
 def _lagged(spec: Spec, lagged: Any, level: Any, scale: Any) -> Any:
     """Scale lagged targets as the window they stand beside; what is not known is 0."""
     if spec.transform != "none":
@@ -158,25 +148,55 @@ def _lagged(spec: Spec, lagged: Any, level: Any, scale: Any) -> Any:
     return LagScale(spec.targets, spec.apart, name="lag_scale")(lagged, level, scale)
 
 
-def _static(spec: Spec, inputs: dict[str, Any]) -> list[Any]:
-    """Return what describes the series as a whole."""
-    parts = [inputs["static"]] if spec.static else []
-    for j, size in enumerate(spec.categories):
-        embed = Embed(size, seed=layer_seed(spec.seed, 300 + j), name=f"category_{j}")
-        parts.append(embed(inputs["categories"][:, j]))
-    if spec.series:
-        parts.append(
-            Embed(spec.series + 1, seed=layer_seed(spec.seed, 299), name="series_vector")(inputs["series"])
-        )
-    return [_each(spec, part, f"static_{j}") for j, part in enumerate(parts)]
+class Covariates:
+    """The layers that read covariates; each may read those of several models.
+
+    Args:
+        spec: Which there are.
+    """
+
+    def __init__(self, spec: Spec):
+        self.spec = spec
+        self.known_scale = Standardise(name="known_future_scale")
+        self.past_scale = Standardise(name="past_only_scale")
+        self.embedded = [
+            Embed(size, seed=layer_seed(spec.seed, 300 + j), name=f"category_{j}")
+            for j, size in enumerate(spec.categories)
+        ]
+        self.series = Embed(spec.series + 1, seed=layer_seed(spec.seed, 299), name="series_vector")
+
+    def ahead(self, inputs: dict[str, Any]) -> list[Any]:
+        """Return what is known over context and horizon, ``(batch, context + horizon, columns)`` each."""
+        parts = []
+        if self.spec.known_future:
+            parts.append(each(self.spec, self.known_scale(inputs["known_future"]), "known_future"))
+        if self.spec.calendar:
+            parts.append(each(self.spec, inputs["calendar"], "calendar"))
+        return parts
+
+    def past(self, inputs: dict[str, Any]) -> list[Any]:
+        """Return what is known over the context only, ``(batch, context, columns)`` each."""
+        if not self.spec.past_only:
+            return []
+        return [each(self.spec, self.past_scale(inputs["past_only"]), "past_only")]
+
+    def static(self, inputs: dict[str, Any]) -> Any:
+        """Return what describes the series as a whole ``(batch, width)``, or None."""
+        parts = [inputs["static"]] if self.spec.static else []
+        parts += [embed(inputs["categories"][:, j]) for j, embed in enumerate(self.embedded)]
+        if self.spec.series:
+            parts.append(self.series(inputs["series"]))
+        folded = [each(self.spec, part, f"static_{j}") for j, part in enumerate(parts)]
+        return joined(folded, "static_features")
 
 
-def _each(spec: Spec, tensor: Any, name: str, *, repeat: bool = True) -> Any:
+def each(spec: Spec, tensor: Any, name: str, *, repeat: bool = True) -> Any:
     """Make each target a sequence of its own, if they are apart; what all of them share is repeated."""
     return Fold(spec.targets, repeat=repeat, name=f"fold_{name}")(tensor) if spec.apart else tensor
 
 
-def _joined(parts: list[Any], name: str) -> Any:
+def joined(parts: list[Any], name: str) -> Any:
+    """Lay tensors side by side; None of none."""
     if len(parts) < 2:
         return parts[0] if parts else None
     return keras.layers.Concatenate(name=name)(parts)

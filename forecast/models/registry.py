@@ -18,6 +18,7 @@ from forecast.models.rnn import build_rnn
 from forecast.models.segment import build_segment
 from forecast.models.seq2seq import build_seq2seq
 from forecast.models.spec import Spec, check_word
+from forecast.models.stateful import build_stateful
 from forecast.models.transformer import build_transformer
 
 MODELS: dict[str, Callable[..., keras.Model]] = {
@@ -28,6 +29,7 @@ MODELS: dict[str, Callable[..., keras.Model]] = {
     "autoregressive": build_autoregressive,
     "dense": build_dense,
     "linear": build_linear,
+    "stateful": build_stateful,
     "conv": build_conv,
     "transformer": build_transformer,
 }

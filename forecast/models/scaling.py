@@ -304,7 +304,7 @@ class Standardise(keras.layers.Layer):
 def running_max(values):
     """Largest value of each row and all before it, ``(batch, rows, channels)``."""
     # TensorFlow forgets the sizes that it knew on the way through the scan.
-    return ops.reshape(ops.associative_scan(ops.maximum, values, axis=1), (-1, *values.shape[1:]))
+    return ops.reshape(ops.associative_scan(ops.maximum, values, axis=1), ops.shape(values))
 
 
 def _spread(deviation, observed, mean):

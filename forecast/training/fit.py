@@ -16,6 +16,7 @@ from forecast.data.windows import Windows
 from forecast.errors import TrainingDiverged
 from forecast.models.forms import forms_of
 from forecast.training.arranging import arranged
+from forecast.training.carrying import StretchBatches
 from forecast.training.course import NOBODY, Listeners, Plan, Record
 from forecast.training.keeper import Batches, Keeper, trained_form
 from forecast.training.optimizer import GuardedAdam
@@ -93,18 +94,21 @@ def train(
     Raises:
         TrainingDiverged: The loss became non-finite; the last good weights are left in the model.
     """
-    forms = forms_of(model)
-    batches = WindowSequence(
-        windows,
-        plan.batch_size,
-        plan.steps,
-        plan.seed,
-        by_series=plan.by_series,
-        rows=None if forms.training is None else forms.rows,
-    )
+    batches = batches_of(model, windows, plan)
     thin = None if validation is None or not len(validation) else validation.thin(MOST_VALIDATION)
     judge = None if thin is None else partial(validation_loss, model, thin)
     return train_batches(model, batches, plan, judge=judge, listeners=listeners, retry=retry)
+
+
+def batches_of(model: keras.Model, windows: Windows, plan: Plan) -> WindowSequence | StretchBatches:
+    """Return the batches of a training: of windows, or for a model that carries its state of stretches of series."""
+    forms = forms_of(model)
+    if forms.carried is not None:
+        return StretchBatches(windows, forms.carried, plan.steps, plan.seed)
+    rows = None if forms.training is None else forms.rows
+    return WindowSequence(
+        windows, plan.batch_size, plan.steps, plan.seed, by_series=plan.by_series, rows=rows
+    )
 
 
 def train_batches(
@@ -192,13 +196,14 @@ def expected_seconds(model: keras.Model, windows: Windows, plan: Plan) -> float:
     A forward pass of one batch is timed, after one that compiles it; a training step costs about three. Compiling
     the training step is taken to cost a few seconds.
     """
-    which = np.arange(min(plan.batch_size, len(windows)))
-    inputs = windows.inputs(which)
+    form, inputs = model, windows.inputs(np.arange(min(plan.batch_size, len(windows))))
+    if forms_of(model).carried is not None:
+        form, inputs = trained_form(model), batches_of(model, windows, plan)[0][0]
     with quiet_tracing():
-        model.predict_on_batch(inputs)
+        form.predict_on_batch(inputs)
         began = time.perf_counter()
         for _ in range(2):
-            model.predict_on_batch(inputs)
+            form.predict_on_batch(inputs)
     step = 3 * (time.perf_counter() - began) / 2
     least = COMPILING + plan.total * step
     return least if plan.budget is None else min(least, plan.budget)

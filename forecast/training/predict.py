@@ -8,6 +8,8 @@ import keras
 import numpy as np
 
 from forecast.data.windows import Windows
+from forecast.models.forms import forms_of
+from forecast.training.carrying import Standpoint, forecast_carried
 from forecast.training.quiet import quiet_tracing
 
 # Every call has this many windows, the last one filled up: one compiled program serves all, so a
@@ -15,18 +17,23 @@ from forecast.training.quiet import quiet_tracing
 BATCH = 64
 
 
-def predict_windows(model: keras.Model, windows: Windows) -> np.ndarray:
+def predict_windows(model: keras.Model, windows: Windows, standing: Standpoint | None = None) -> np.ndarray:
     """Forecast every window.
 
-    A target whose context holds no observed value has no level to start from: its forecast is NaN.
+    A target whose context holds no observed value has no level to start from: its forecast is NaN. A model that
+    carries its state goes through the series of the windows from their first row on.
 
     Args:
         model: Takes ``windows.inputs``.
         windows: At least one.
+        standing: States for a model that carries them to begin with.
 
     Returns:
         float64, shape ``(windows, horizon, targets[, quantiles])``.
     """
+    carried = forms_of(model).carried
+    if carried is not None:
+        return forecast_carried(carried, windows, standing)
     parts = []
     for which, filled in full_batches(len(windows)):
         inputs = windows.inputs(filled)

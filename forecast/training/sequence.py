@@ -109,37 +109,41 @@ class WindowSequence(keras.utils.PyDataset):
 
     def culprit(self, epoch: int, index: int) -> str:
         """Say what lies farthest from the usual values of its column in the windows of a batch."""
-        windows, members = self.windows, self.members(epoch, index)
-        panel, series = windows.panel, windows.series[members][:, None]
-        rows = windows.origins[members][:, None] + np.arange(-windows.context, windows.horizon)
-        ends = panel.offsets[1:] if windows.stops is None else np.minimum(panel.offsets[1:], windows.stops)
-        inside = (rows >= panel.offsets[series]) & (rows < ends[series])
-        own, which = rows[inside], np.broadcast_to(np.arange(len(members))[:, None], rows.shape)[inside]
-        # Columns without a value have no median, and distances between huge values may overflow.
-        with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)
-            middle = np.nanmedian(panel.values, axis=0)
-            usual = np.nanmedian(np.abs(panel.values - middle), axis=0)
-            far = np.nan_to_num(np.abs(panel.values[own] - middle) / np.where(usual > 0, usual, 1.0))
-        # What is known of the past only is not seen behind the origin.
-        columns = panel.columns
-        past_only = len(columns.target) + len(columns.known_future)
-        far[own >= windows.origins[members][which], past_only:] = 0.0
-        worst, column = np.unravel_index(int(far.argmax()), far.shape)
-        window = int(which[worst])
-        i, origin = int(series[window, 0]), int(windows.origins[members[window]])
-        who = f"series {panel.ids[i]!r}, " if panel.columns.id is not None else ""
-        return (
-            f"Farthest from the usual in that batch: {panel.values[own[worst], column]:g} in column "
-            f"{panel.columns.numeric[column]!r} ({who}{panel.time_at(i, int(own[worst]))}, window at "
-            f"{panel.time_at(i, origin)}), {far[worst, column]:.3g} times the usual distance from the median. "
-            "Check that value, or lower --learning-rate."
-        )
+        return farthest(self.windows, self.members(epoch, index))
 
     def _order(self, number: int) -> np.ndarray:
         if self.by_series:
             return order_by_series(self.windows.series, self.seed, number)
         return order(len(self.windows), self.seed, number)
+
+
+def farthest(windows: Windows, members: np.ndarray) -> str:
+    """Say what lies farthest from the usual values of its column in some windows, and what to do about it."""
+    panel, series = windows.panel, windows.series[members][:, None]
+    rows = windows.origins[members][:, None] + np.arange(-windows.context, windows.horizon)
+    ends = panel.offsets[1:] if windows.stops is None else np.minimum(panel.offsets[1:], windows.stops)
+    inside = (rows >= panel.offsets[series]) & (rows < ends[series])
+    own, which = rows[inside], np.broadcast_to(np.arange(len(members))[:, None], rows.shape)[inside]
+    # Columns without a value have no median, and distances between huge values may overflow.
+    with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        middle = np.nanmedian(panel.values, axis=0)
+        usual = np.nanmedian(np.abs(panel.values - middle), axis=0)
+        far = np.nan_to_num(np.abs(panel.values[own] - middle) / np.where(usual > 0, usual, 1.0))
+    # What is known of the past only is not seen behind the origin.
+    columns = panel.columns
+    past_only = len(columns.target) + len(columns.known_future)
+    far[own >= windows.origins[members][which], past_only:] = 0.0
+    worst, column = np.unravel_index(int(far.argmax()), far.shape)
+    window = int(which[worst])
+    i, origin = int(series[window, 0]), int(windows.origins[members[window]])
+    who = f"series {panel.ids[i]!r}, " if panel.columns.id is not None else ""
+    return (
+        f"Farthest from the usual in that batch: {panel.values[own[worst], column]:g} in column "
+        f"{panel.columns.numeric[column]!r} ({who}{panel.time_at(i, int(own[worst]))}, window at "
+        f"{panel.time_at(i, origin)}), {far[worst, column]:.3g} times the usual distance from the median. "
+        "Check that value, or lower --learning-rate."
+    )
 
 
 def windows(

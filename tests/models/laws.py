@@ -28,6 +28,8 @@ RICH = replace(
 # Without scaling and skip, a forecast can only move by what the network itself has read.
 UNSCALED = replace(RICH, anchor="none", skip=False)
 SIZES = {"units": 16, "patch": 4, "stride": 2, "heads": 2, "segment": 3, "paths": 20}
+# A stateful network learns from lanes of stretches; its season is that of the last period, as others have it.
+SIZES |= {"chunk": PLAIN.context, "lanes": 20, "smoothing": 0.0}
 STATISTICS = ("mean", "scale")
 
 
@@ -83,6 +85,7 @@ def short(spec: Spec, **options) -> dict[str, np.ndarray]:
 
 def run(model: keras.Model, inputs: dict[str, np.ndarray]) -> np.ndarray:
     """Forecast without compiling, which takes longer than the forecasts of a few windows."""
+    inputs = {name: inputs[name] for name in model.input}
     if keras.config.backend() == "jax":
         # Uncompiled, JAX compiles every scan anew at each call.
         return np.asarray(model.predict_on_batch(inputs))
@@ -126,6 +129,7 @@ def check_padding_is_never_read(model: keras.Model, spec: Spec) -> None:
 
 def check_batch_size_changes_nothing(model: keras.Model, spec: Spec) -> None:
     inputs = short(spec, rows=7)
+    inputs = {name: inputs[name] for name in model.input}
     whole = np.asarray(model.predict_on_batch(inputs))
     for i in (0, 1, 6):
         alone = run(model, {k: v[i : i + 1] for k, v in inputs.items()})

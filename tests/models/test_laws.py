@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from forecast.models import MODELS, Spec
+from forecast.models import MODELS, Spec, stateful
 from forecast.models.dtypes import wide
 from forecast.models.forms import forms_of
 from forecast.models.spec import ANCHORS
@@ -71,6 +71,8 @@ TRANSFORMS = {"log": (1e-6, 1e-6), "asinh": (0.5, 3.0), "power": (0.5, 0.3)}
 
 def fitting(name: str, spec: Spec) -> Spec:
     """Return the spec as an architecture can have it, or skip the test with the reason that it cannot."""
+    if name == "stateful":
+        return once(spec)
     if name != "autoregressive":
         return spec
     if spec.skip:
@@ -80,6 +82,15 @@ def fitting(name: str, spec: Spec) -> Spec:
     if spec.transform not in ("none", "log"):
         pytest.skip("an autoregressive network forecasts a distribution, which goes with no such transform")
     return replace(spec, head="normal" if spec.transform == "none" else "lognormal")
+
+
+def once(spec: Spec) -> Spec:
+    """Return the spec as a network that reads each row once can have it."""
+    if spec.anchor not in stateful.ANCHORS:
+        pytest.skip(f"a stateful network has no anchor {spec.anchor!r}: that looks back on many rows")
+    if spec.scale_by:
+        pytest.skip("a stateful network divides by what it has seen of a series, not by a given spread")
+    return replace(spec, lags=0, skip=None)
 
 
 def fresh(name: str, spec: Spec) -> keras.Model:
@@ -236,7 +247,7 @@ def test_what_is_known_of_a_step_reaches_its_forecast(name):
     steps = np.arange(UNSCALED.horizon)
     one = {k: v[:1] for k, v in windows(UNSCALED).items()}
     same = {k: np.repeat(v, UNSCALED.horizon, axis=0) for k, v in one.items()}
-    for covariate in ("known_future", "calendar", "lagged"):
+    for covariate in {"known_future", "calendar", "lagged"} & set(network(name, UNSCALED).input):
         # Window k is told something else of step k alone.
         told = nudged(same, covariate, (steps, UNSCALED.context + steps))
         change = moved(network(name, UNSCALED), same, told)[steps, steps]
@@ -343,7 +354,11 @@ def test_plain_keras_opens_a_saved_model(name, tmp_path):
 def test_training_moves_every_weight(name):
     model, inputs = fresh(name, RICH), short(RICH, rows=20)
     trained = forms_of(model).training or model
-    if trained is not model:
+    examples = 20
+    if forms_of(model).rows == "carried":
+        inputs["fresh"] = np.ones(20, "int32")
+        examples *= RICH.context
+    elif trained is not model:
         inputs["ahead"] = windows(RICH, rows=20, seed=5)["target"][:, : RICH.horizon]
 
     def away_from_51(_, forecasts):
@@ -352,7 +367,10 @@ def test_training_moves_every_weight(name):
     before = [keras.ops.convert_to_numpy(w) + 0 for w in trained.trainable_weights]
     trained.compile(keras.optimizers.SGD(0.02), loss=away_from_51, run_eagerly=True)
     for _ in range(2):
-        trained.train_on_batch(inputs, np.zeros((20, RICH.horizon, RICH.targets, 1)))
+        trained.train_on_batch(
+            {name: inputs[name] for name in trained.input},
+            np.zeros((examples, RICH.horizon, RICH.targets, 1)),
+        )
     assert len(before) > 3
     for weight, old in zip(trained.trainable_weights, before, strict=True):
         new = keras.ops.convert_to_numpy(weight)

@@ -1,0 +1,1 @@
+"""Run saved networks with NumPy alone."""
