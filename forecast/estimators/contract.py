@@ -253,7 +253,7 @@ def forecast_table(panel: Panel, values: np.ndarray, levels: tuple[float, ...], 
     frame[columns.time if columns.time is not None else "step"] = times[place]
     if targets > 1:
         frame["target"] = np.tile(np.repeat(np.array(columns.target, dtype=object), horizon), series)
-    flat = values.swapaxes(1, 2).reshape(series * targets * horizon, -1)
+    flat = values.swapaxes(1, 2).reshape(series * targets * horizon, values.shape[-1])
     frame["forecast"] = flat[:, middle]
     for k, level in enumerate(levels):
         frame[quantile_name(level)] = flat[:, k]

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from forecast.data.table import Choice
 from forecast.errors import ParameterError
 from forecast.estimators import contract as contracts
-from forecast.estimators import exposure, paths
+from forecast.estimators import exposure, paths, streaming
 from forecast.estimators.arguments import asked, chosen_method, options_of
 from forecast.estimators.fitting import Fitted
 from forecast.estimators.learning import learn
@@ -296,7 +296,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
         return values[:, 0] if values.shape[1] == 1 else values
 
     # Written as methods there, and long enough for modules.
-    sample, total = paths.sample, paths.total
+    sample, total, stream = paths.sample, paths.total, streaming.stream
     exposure_bias = exposure.exposure_bias
 
     def update(self, X: Any, y: Any = None) -> Forecaster:

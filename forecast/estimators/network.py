@@ -81,7 +81,7 @@ class Network:
         if self.shift is None:
             return raw
         moved = self.shift.apply(raw, windows.scales[windows.series][:, None, :], series_of(windows))
-        return _floored(moved, self.spec)
+        return floored(moved, self.spec)
 
     def longer(self, horizon: int) -> Network:
         """Return the same network for a longer horizon, if it forecasts step by step; else itself."""
@@ -203,12 +203,12 @@ def raw_quantiles(
 
     Parameters of a distribution become its quantiles, or its mean where no level was asked for.
     """
-    return _floored(as_levels(model, spec, predict_windows(model, windows, standing)), spec)
+    return floored(as_levels(model, spec, predict_windows(model, windows, standing)), spec)
 
 
-def _floored(values: np.ndarray, spec: Spec) -> np.ndarray:
+def floored(values: np.ndarray, spec: Spec) -> np.ndarray:
     """Cut forecasts off at zero where nothing observed was below; NaN stays."""
-    return np.where(values < 0, 0.0, values) if spec.positive else values
+    return np.maximum(values, 0.0) if spec.positive else values
 
 
 def _work(jobs: list[tuple[keras.Model, Windows, Plan]], options: Options) -> Choice:

@@ -24,23 +24,28 @@ class Moves:
     wider: Floats | None
     middle: int | None
 
+    def of(self, which: NDArray[np.int64]) -> Moves:
+        """Return the calibration of some entries of the first axis."""
+        return Moves(self.by[which], None if self.wider is None else self.wider[which], self.middle)
+
     def __call__(self, base: Floats) -> Floats:
         """Calibrate base quantiles; see ``ConformalShift.apply``."""
-        moved = base + self.by
-        if self.middle is not None:
-            moved = _around(moved, self.middle)
-            if self.wider is not None:
-                median = moved[..., self.middle : self.middle + 1]
-                moved = _around(moved + self.wider * (moved - median), self.middle)
-        return sorted_around_gaps(moved)
+        moved, middle = base + self.by, self.middle
+        if middle is None:
+            return sorted_around_gaps(moved)
+        _around(moved, middle)
+        if self.wider is not None:
+            moved += self.wider * (moved - moved[..., middle : middle + 1])
+            _around(moved, middle)
+        # One level on each side of the median cannot be out of order.
+        return moved if moved.shape[-1] - middle <= 2 and middle <= 1 else sorted_around_gaps(moved)
 
 
-def _around(moved: Floats, middle: int) -> Floats:
+def _around(moved: Floats, middle: int) -> None:
     """Put lower levels at most at the median and upper ones at least there, in place."""
-    median = moved[..., middle : middle + 1]
-    np.minimum(moved[..., :middle], median, out=moved[..., :middle])
-    np.maximum(moved[..., middle + 1 :], median, out=moved[..., middle + 1 :])
-    return moved
+    median, lower, upper = moved[..., middle : middle + 1], moved[..., :middle], moved[..., middle + 1 :]
+    np.minimum(lower, median, out=lower)
+    np.maximum(upper, median, out=upper)
 
 
 def sorted_around_gaps(values: Floats) -> Floats:

@@ -106,7 +106,8 @@ def restored(prepared: Prepared, free: Any, skip: Any = None) -> Any:
         return _distribution(prepared, free, skip)
     output = MonotoneQuantiles(spec.middle, name="quantiles")(free) if spec.quantiles else free
     if skip is not None:
-        output = keras.layers.Add(name="with_skip")([output, skip])
+        # The skip first: Keras takes a last summand of one row for a bias if its one axis is as long as the last axis.
+        output = keras.layers.Add(name="with_skip")([skip, output])
     if not spec.quantiles:
         output = keras.layers.Reshape((spec.horizon, spec.channels), name="one_a_step")(output)
     output = Restore(name="restore")(output, prepared.level, prepared.scale)
@@ -136,8 +137,7 @@ def _distribution(prepared: Prepared, free: Any, skip: Any) -> Any:
     if skip is not None:
         located = DISTRIBUTIONS[spec.head].located
         moves = [1.0 if place in located else 0.0 for place in range(spec.outputs)]
-        free = keras.layers.Add(name="with_skip")(
-            [free, skip * keras.ops.convert_to_tensor(moves, "float32")]
-        )
+        moved = skip * keras.ops.convert_to_tensor(moves, "float32")
+        free = keras.layers.Add(name="with_skip")([moved, free])
     output = DistributionHead(spec.head, name="distribution")(free, prepared.level, prepared.scale)
     return Unfold(spec.targets, name="unfold")(output) if spec.apart else output

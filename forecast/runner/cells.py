@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.floating[Any]]
 Weights = Mapping[str, Sequence[np.ndarray]]
-Activation = Callable[[Floats], Floats]
+Activation = Callable[[Floats, Floats], object]
 
 
 class Cell:
@@ -22,7 +22,7 @@ class Cell:
     Args:
         kind: ``"rnn"``, ``"gru"`` or ``"lstm"``.
         weights: Kernel, recurrent kernel and bias, as the layer's ``get_weights()`` returns them.
-        activation: Of state and candidate.
+        activation: Of state and candidate: a function of values and the array to write to.
         lead: Axes before the last one: ``(rows,)``, or none for a single row.
     """
 
@@ -35,11 +35,9 @@ class Cell:
         self.read = np.zeros((*lead, self.inputs + 1 + self.units), np.float32)
         self.read[..., self.inputs] = 1.0
         self.carry = np.zeros((*lead, self.units), np.float32) if kind == "lstm" else None
-
-    @property
-    def state(self) -> Floats:
-        """The hidden state ``(…, units)``, not a copy."""
-        return self.read[..., self.inputs + 1 :]
+        # Views, made once: taking a part of an array costs as much as reckoning with it.
+        self.state, self.state_and_one = self.read[..., self.inputs + 1 :], self.read[..., self.inputs :]
+        self._work = self._gates(lead)
 
     @property
     def states(self) -> list[Floats]:
@@ -51,21 +49,39 @@ class Cell:
 
         Args:
             rows: Which rows; a slice stands for all.
-            parts: Inputs, side by side: arrays ``(…, width)``.
+            parts: Inputs, side by side: arrays ``(…, width)``, or of a single row lists of numbers.
         """
-        every = isinstance(rows, slice)
-        read = self.read if every else self.read[rows]
+        if isinstance(rows, slice):
+            self._fill(self.read, parts)
+            np.dot(self.read, self.kernel, self._work[0])
+            self.step(self._work, self.state, self.carry, self.activation)
+            return
+        read, carry = self.read[rows], None if self.carry is None else self.carry[rows]
+        self._fill(read, parts)
+        work = self._gates((len(read),))
+        np.dot(read, self.kernel, work[0])
+        self.step(work, read[..., self.inputs + 1 :], carry, self.activation)
+        self.read[rows] = read
+        if self.carry is not None:
+            self.carry[rows] = carry
+
+    def _fill(self, read: Floats, parts: Sequence[Any]) -> None:
         place = 0
         for part in parts:
-            width = len(part) if isinstance(part, list) else part.shape[-1]
-            read[..., place : place + width] = part
-            place += width
-        carry = self.carry if every or self.carry is None else self.carry[rows]
-        self.step(read @ self.kernel, read[..., self.inputs + 1 :], carry, self.activation)
-        if not every:
-            self.read[rows] = read
-            if self.carry is not None:
-                self.carry[rows] = carry
+            if isinstance(part, list):
+                for number in part:
+                    read[place] = number
+                    place += 1
+            else:
+                end = place + part.shape[-1]
+                read[..., place:end] = part
+                place = end
+
+    def _gates(self, lead: tuple[int, ...]) -> tuple[Floats, ...]:
+        """Make room for the gates of a step: all of them, all but the last, and each by itself."""
+        gates, units = np.empty((*lead, self.kernel.shape[1]), np.float32), self.units
+        each = [gates[..., begin : begin + units] for begin in range(0, gates.shape[-1], units)]
+        return gates, gates[..., :-units], *each
 
 
 def make_cells(options: Mapping[str, Any], weights: Weights, lead: tuple[int, ...]) -> list[Cell]:
@@ -76,34 +92,38 @@ def make_cells(options: Mapping[str, Any], weights: Weights, lead: tuple[int, ..
     ]
 
 
-def _simple(gates: Floats, state: Floats, carry: Floats | None, activation: Activation) -> None:
-    state[...] = activation(gates)
+def _simple(work: tuple[Floats, ...], state: Floats, carry: Floats | None, activation: Activation) -> None:
+    activation(work[0], state)
 
 
-def _gru(gates: Floats, state: Floats, carry: Floats | None, activation: Activation) -> None:
+def _gru(work: tuple[Floats, ...], state: Floats, carry: Floats | None, activation: Activation) -> None:
     """Gates: update, reset, candidate from the inputs, candidate from the state (which the reset gate acts on)."""
-    units = state.shape[-1]
-    opened = np.tanh(gates[..., : 2 * units])
-    opened *= 0.5
-    opened += 0.5
-    candidate = opened[..., units:] * gates[..., 3 * units :]
-    candidate += gates[..., 2 * units : 3 * units]
-    candidate = activation(candidate)
-    state -= candidate
-    state *= opened[..., :units]
-    state += candidate
+    _, _, update, reset, given, held = work
+    for gate in (update, reset):
+        np.tanh(gate, gate)
+        gate *= 0.5
+        gate += 0.5
+    held *= reset
+    held += given
+    activation(held, held)
+    state -= held
+    state *= update
+    state += held
 
 
-def _lstm(gates: Floats, state: Floats, carry: Floats | None, activation: Activation) -> None:
+def _lstm(work: tuple[Floats, ...], state: Floats, carry: Floats | None, activation: Activation) -> None:
     """Gates: input, forget, output, candidate."""
     assert carry is not None
-    units = state.shape[-1]
-    opened = np.tanh(gates[..., : 3 * units])
+    _, opened, enter, forget, leave, candidate = work
+    np.tanh(opened, opened)
     opened *= 0.5
     opened += 0.5
-    carry *= opened[..., units : 2 * units]
-    carry += opened[..., :units] * activation(gates[..., 3 * units :])
-    np.multiply(opened[..., 2 * units :], activation(carry), out=state)
+    activation(candidate, candidate)
+    carry *= forget
+    candidate *= enter
+    carry += candidate
+    activation(carry, candidate)
+    np.multiply(leave, candidate, state)
 
 
 def _of_simple(kernel: Floats, recurrent: Floats, bias: Floats) -> Floats:
@@ -129,6 +149,6 @@ def _of_lstm(kernel: Floats, recurrent: Floats, bias: Floats) -> Floats:
 _KINDS = {"rnn": (_simple, _of_simple), "gru": (_gru, _of_gru), "lstm": (_lstm, _of_lstm)}
 _ACTIVATIONS: dict[str, Activation] = {
     "tanh": np.tanh,
-    "relu": lambda values: np.maximum(values, 0),
-    "leaky_relu": lambda values: np.where(values < 0, 0.2 * values, values),
+    "relu": lambda values, out: np.maximum(values, 0, out=out),
+    "leaky_relu": lambda values, out: np.maximum(values, 0.2 * values, out=out),
 }

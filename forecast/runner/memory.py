@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,10 +39,25 @@ class Scaling:
     memory: int = 512
     smoothing: float = 0.7
 
-    @property
+    @cached_property
     def seasonal(self) -> bool:
         """Whether forecasts start from the season's mean."""
         return self.anchor == "period"
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether nothing is scaled."""
+        return self.anchor == "none"
+
+    @cached_property
+    def decay(self) -> float:
+        """What a row counts against the one after it."""
+        return math.exp(-1.0 / self.memory)
+
+    @cached_property
+    def longest(self) -> float:
+        """What the logarithm of the rows since the last value is divided by."""
+        return math.log1p(self.memory)
 
 
 class Held(NamedTuple):
@@ -212,7 +228,7 @@ class Memories:
 
 def _observe(by: _Numbers, held: Held, value: Any, base: Any, scaling: Scaling) -> tuple[Held, list[Any]]:
     """Return what is held behind a row, and its features."""
-    decay, plain, newest = math.exp(-1.0 / scaling.memory), scaling.anchor == "none", held.newest
+    decay, plain, newest = scaling.decay, scaling.plain, held.newest
     missing = by.isnan(value)
     seen = by.where(missing, 0.0, 1.0)
     now = by.where(missing, newest, value)
@@ -236,12 +252,12 @@ def _observe(by: _Numbers, held: Held, value: Any, base: Any, scaling: Scaling) 
         step = now - newest
         parts.append(by.where(by.isnan(step), 0.0, step))
     features = [by.arcsinh(part / unit) for part in parts]
-    return after, [*features, by.log1p(after.since) / math.log1p(scaling.memory)]
+    return after, [*features, by.log1p(after.since) / scaling.longest]
 
 
 def _unit(by: _Numbers, held: Held, scaling: Scaling) -> Any:
     """Return the mean of the absolute changes; 0 where it is no more than rounding."""
-    if scaling.anchor == "none":
+    if scaling.plain:
         return 0.0 * held.changes + 1.0
     unit = held.changed / by.where(held.changes > 0, held.changes, 1.0)
     return by.where(unit > 1e-13 * abs(held.newest), unit, 0.0)

@@ -54,7 +54,7 @@ class Steps:
         self.memory = Memory(scaling) if self.single else Memories(scaling, rows, spec.channels)
         self.cells = make_cells(options, weights, lead)
         self.head = Head(spec, weights, self.cells[-1].units)
-        self.bias = self.head.bias
+        self.told: Floats | None = None
         self.reset(EVERY)
 
     def describe(self, inputs: Mapping[str, np.ndarray]) -> None:
@@ -67,8 +67,8 @@ class Steps:
         if spec.series:
             parts.append(self.weights["series_vector"][0][np.clip(inputs["series"], 0, spec.series)])
         if parts:
-            bias = self.head.told(np.concatenate(parts, axis=-1, dtype=np.float32))
-            self.bias = bias[0] if self.single else np.repeat(bias, self.sequences, axis=0)
+            told = self.head.told(np.concatenate(parts, axis=-1, dtype=np.float32))
+            self.told = told[0] if self.single else np.repeat(told, self.sequences, axis=0)
 
     def stand(self, states: Mapping[str, np.ndarray], which: Which = EVERY) -> None:
         """Set states by name ``(series, sequences, …)``, as a ``Standpoint`` holds them."""
@@ -133,13 +133,7 @@ class Steps:
         Returns:
             ``(series, horizon, targets[, quantiles])``, float64; NaN before the first value.
         """
-        spec, state, bias = self.spec, self.cells[-1].state, self.bias
-        rows = self._rows(which)
-        if not isinstance(rows, slice):
-            state, bias = state[rows], bias if bias.ndim == 1 else bias[rows]
-        ahead = None if known is None else self._laid(self._scaled(known))
-        found = self.head(state, bias, ahead)
-        level, unit = self.memory.levels(rows), self.memory.units(rows)
+        spec, (found, level, unit) = self.spec, self.scaled(which, known)
         if spec.quantiles and not isinstance(level, float):
             level = level[..., None]
         if spec.quantiles and not isinstance(unit, float):
@@ -149,6 +143,14 @@ class Steps:
             return raw(spec, found[None])
         found = found.reshape(-1, self.sequences, *found.shape[1:])
         return raw(spec, np.moveaxis(found[:, :, :, 0], 1, 2) if spec.apart else found[:, 0])
+
+    def scaled(self, which: Which = EVERY, known: Floats | None = None) -> tuple[Floats, Any, Any]:
+        """Forecast in units of the scale: what ``Head`` returns, level and unit, a sequence a row."""
+        state, told, rows = self.cells[-1].state_and_one, self.told, self._rows(which)
+        if not isinstance(rows, slice):
+            state, told = state[rows], None if told is None else told[rows]
+        ahead = None if known is None else self._laid(self._scaled(known))
+        return self.head(state, told, ahead), self.memory.levels(rows), self.memory.units(rows)
 
     def _advance_one(self, value: Any, past: Floats | None, known: Floats | None) -> None:
         value = value if isinstance(value, float) else float(np.reshape(value, ()))

@@ -170,6 +170,14 @@ def test_batch_size_changes_nothing(name):
 
 
 @every
+def test_one_window_alone_is_as_among_others_where_axes_are_equally_long(name):
+    """Keras takes a summand with one long axis for a bias if the last axis is as long: lengths that can be mistaken."""
+    for targets in (1, 3):
+        spec = replace(PLAIN, horizon=3, targets=targets, independent=targets == 1)
+        laws.check_batch_size_changes_nothing(network(name, spec), spec)
+
+
+@every
 @pytest.mark.parametrize("anchor", SCALED)
 def test_affine_input_gives_affine_output(name, anchor):
     spec = replace(RICH, anchor=anchor)
