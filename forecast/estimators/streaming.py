@@ -118,9 +118,15 @@ class Stream:
                     f"push takes {len(self._rows)} series of {spec.targets} targets; got shape {values.shape}."
                 )
             values = values.reshape(-1, spec.targets)
-        known, ahead = self._known(EVERY, None)
+        known = ahead = None
+        if spec.calendar:
+            numbers = np.arange(len(self._rows))
+            features = self._clock.features(numbers, self._rows, spec.horizon + 1)
+            known, ahead = features[:, 0], features[:, 1:]
         self.reader.advance(EVERY, values, None, known)
         self._rows += 1
+        if self.waiting:
+            self._pass(np.array(list(self.waiting)))
         return self._calibrated(EVERY, self.reader.forecast(EVERY, ahead))
 
     def update(self, rows: Any, *, every: bool = False) -> pd.DataFrame:
@@ -138,17 +144,15 @@ class Stream:
             InputError: A column is missing; a time lies between two steps, or far behind the newest one.
         """
         given = self.fitted.contract.read(as_table(rows), targets_needed=False)
-        which, news = self._news(given)
+        which, counts = self._news(given)
         parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-        counts = np.array([len(part) for part in news], np.int64)
         for k in range(int(counts.max(initial=0))):
-            there = counts > k
-            now = which[there]
-            row = np.stack([part[k] for part, on in zip(news, there, strict=True) if on])
+            now, last = which[counts > k], counts[counts > k] == k + 1
+            row = np.stack([self.waiting[i][0] for i in now.tolist()])
             self._advance(now, row)
+            self._pass(now)
             asked = ~np.isnan(row[:, : self.fitted.network.spec.targets]).all(axis=1)
-            if not every:
-                asked &= counts[there] == k + 1
+            asked &= every | last
             if asked.any():
                 parts.append(self._forecasts(now[asked]))
         return self._table(parts)
@@ -215,41 +219,47 @@ class Stream:
         for i in np.flatnonzero(begins < panel.offsets[1:]):
             self.waiting[int(i)] = panel.values[begins[i] : panel.offsets[i + 1]].copy()
 
-    def _news(self, given: Panel) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Lay given rows behind those read; return series and the rows that each may read now."""
+    def _pass(self, which: np.ndarray) -> None:
+        """Drop the first of the rows that wait, which was read."""
+        for k in which.tolist():
+            self.waiting[k] = self.waiting[k][1:]
+            if not len(self.waiting[k]):
+                del self.waiting[k]
+
+    def _news(self, given: Panel) -> tuple[np.ndarray, np.ndarray]:
+        """Let given rows wait behind those read; return series and how many rows each may read now."""
         self._add_new(given)
         numbers = np.array([self._place[name] for name in given.ids], np.int64)
         begins = np.zeros(len(given))
         if given.columns.time is not None:
             begins = given.step.positions(given.starts, self.times[numbers])
         self._check_times(given, numbers, begins)
-        targets, which, news = self.fitted.network.spec.targets, [], []
+        counts = np.zeros(len(given), np.int64)
         for i, (k, begin) in enumerate(zip(numbers.tolist(), begins.astype(np.int64).tolist(), strict=True)):
             span = slice(int(given.offsets[i]), int(given.offsets[i + 1]))
             rows, present = given.values[span], given.present[span]
             if begin < 0:
                 self.passed_over += int(present[:-begin].sum())
                 rows, begin = rows[-begin:], 0
-            if not len(rows):
-                continue
-            waiting = _laid(self.waiting.pop(k, rows[:0]), rows, begin)
-            observed = np.flatnonzero(~np.isnan(waiting[:, :targets]).all(axis=1))
-            now = int(observed[-1]) + 1 if len(observed) else 0
-            if now < len(waiting):
-                self.waiting[k] = waiting[now:]
-            if now:
-                which.append(k)
-                news.append(self._without_gap(k, waiting[:now], targets))
-        return np.array(which, np.int64), news
+            if len(rows):
+                self.waiting[k] = _laid(self.waiting.get(k, rows[:0]), rows, begin)
+                counts[i] = self._readable(k)
+        return numbers, counts
 
-    def _without_gap(self, k: int, rows: np.ndarray, targets: int) -> np.ndarray:
-        """Leave out the rows of a first gap that is longer than what is looked back on: they change nothing more."""
+    def _readable(self, k: int) -> int:
+        """Return how many of the rows that wait may be read: up to the last one with a value.
+
+        Rows of a first gap that is longer than what is looked back on are left out: they change nothing more.
+        """
         network = self.fitted.network
+        observed = np.flatnonzero(~np.isnan(self.waiting[k][:, : network.spec.targets]).all(axis=1))
+        if not len(observed):
+            return 0
         reach = network.spec.context + max(network.extras.lags, default=0)
-        gap = int(np.argmax(~np.isnan(rows[:, :targets]).all(axis=1)))
-        over = max(gap - reach, 0)
+        over = max(int(observed[0]) - reach, 0)
+        self.waiting[k] = self.waiting[k][over:]
         self._rows[k] += over
-        return rows[over:]
+        return int(observed[-1]) + 1 - over
 
     def _check_times(self, given: Panel, numbers: np.ndarray, begins: np.ndarray) -> None:
         """Refuse times off the steps of a series, and such that nearly all rows would be missing."""
@@ -289,45 +299,38 @@ class Stream:
         self.reader.stand(states)
         self._rows[: len(old)], self.waiting = rows, ahead
 
+    def _chosen(self, which: np.ndarray) -> Any:
+        """Return a slice in place of the numbers of all series in their order: nothing need be copied then."""
+        return EVERY if len(which) == len(self._rows) and (np.diff(which) == 1).all() else which
+
     def _advance(self, which: np.ndarray, rows: np.ndarray) -> None:
         """Read one row of some series: channels in the order of a panel."""
         spec = self.fitted.network.spec
         past = rows[:, spec.targets + spec.known_future :] if spec.past_only else None
-        whole = len(which) == len(self._rows) and (np.diff(which) == 1).all()
-        chosen: Any = EVERY if whole else which
         known = None
         if spec.known_future or spec.calendar:
-            parts = [rows[:, spec.targets : spec.targets + spec.known_future]]
-            parts.append(self._clock.features(which, self._rows[which], 1)[:, 0])
-            known = np.concatenate(parts, axis=1)
-        self.reader.advance(chosen, rows[:, : spec.targets], past, known)
+            features = self._clock.features(which, self._rows[which], 1)[:, 0]
+            known = np.concatenate(
+                [rows[:, spec.targets : spec.targets + spec.known_future], features], axis=1
+            )
+        self.reader.advance(self._chosen(which), rows[:, : spec.targets], past, known)
         self._rows[which] += 1
-
-    def _known(self, which: Any, future: np.ndarray | None) -> tuple[Any, Any]:
-        """Return calendar features of the next row and, with what is known, of the rows behind it."""
-        spec = self.fitted.network.spec
-        if not (spec.known_future or spec.calendar):
-            return None, None
-        numbers = np.arange(len(self._rows))[which]
-        found = self._clock.features(numbers, self._rows[numbers], spec.horizon + 1)
-        return found[:, 0], found[:, 1:] if future is None else np.concatenate([future, found[:, 1:]], axis=2)
 
     def _forecasts(self, which: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Forecast some series: those of them that can be, the rows read of each, and the forecasts."""
-        spec = self.fitted.network.spec
-        ahead = None
+        spec, ahead = self.fitted.network.spec, None
         if spec.known_future or spec.calendar:
             ahead = self._clock.features(which, self._rows[which], spec.horizon)
         if spec.known_future:
             future, complete = self._known_ahead(which)
-            which, future = which[complete], future[complete]
-            ahead = np.concatenate([future, ahead[complete]], axis=2)  # type: ignore[index]
+            which = which[complete]
+            ahead = np.concatenate([future, ahead], axis=2)[complete]  # type: ignore[list-item]
         if not len(which):
             shape = (0, spec.horizon, spec.targets, max(len(spec.quantiles), 1))
             return which, self._rows[which], np.zeros(shape)
-        whole = len(which) == len(self._rows)
-        found = self.reader.forecast(EVERY if whole else which, ahead)
-        return which, self._rows[which], self._calibrated(EVERY if whole else which, found)
+        chosen = self._chosen(which)
+        found = self.reader.forecast(chosen, ahead)
+        return which, self._rows[which], self._calibrated(chosen, found)
 
     def _known_ahead(self, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the columns known ahead over the horizon, and for which series they are complete."""

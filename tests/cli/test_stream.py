@@ -48,7 +48,9 @@ def newer(table: pd.DataFrame) -> pd.DataFrame:
     return table[table.groupby("shop").cumcount(ascending=False) < 6]
 
 
-@pytest.mark.parametrize(("name", "word"), [("carried", "in constant time"), ("windows", "trained on windows")])
+@pytest.mark.parametrize(
+    ("name", "word"), [("carried", "in constant time"), ("windows", "trained on windows")]
+)
 def test_forecasts_behind_each_row(folder, name, word):
     models, table = folder
     model = str(models / f"{name}.forecast")
@@ -82,7 +84,16 @@ def test_rows_that_cannot_be_read_are_named_and_passed_over(folder):
 
 def test_where_it_stopped_it_goes_on(folder):
     models, table = folder
-    words = [str(models / "carried.forecast"), "-", "--state", "s.forecast", "--out", "o.csv", "--format", "csv"]
+    words = [
+        str(models / "carried.forecast"),
+        "-",
+        "--state",
+        "s.forecast",
+        "--out",
+        "o.csv",
+        "--format",
+        "csv",
+    ]
     rows = newer(table)
     whole = run(words[0], "--format", "csv", stdin=rows.to_csv(index=False)).stdout
     for day in (57, 60):

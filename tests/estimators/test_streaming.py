@@ -186,18 +186,31 @@ def test_a_damaged_state_is_refused(fits, tmp_path):
                 fits("carried").stream(path)
 
 
-def test_series_may_be_new(fits):
+@pytest.mark.parametrize("name", ["new", "a first"])
+def test_series_may_be_new(fits, name):
     model, rows = fits("carried"), newer(table())
     stream = model.stream()
-    fresh = rows[rows["shop"] == "s2"].assign(shop="new")
+    fresh = rows[rows["shop"] == "s2"].assign(shop=name)
     found = stream.update(pd.concat([rows[rows["shop"] == "s0"], fresh]))
-    assert set(found["shop"]) == {"s0", "new"} and stream.ids[-1] == "new"
+    assert set(found["shop"]) == {"s0", name} and stream.ids[-1] == name
     expected = from_the_start(model, pd.concat([table(), fresh]))
-    same = found[found["shop"] == "new"].reset_index(drop=True)
-    wanted = expected[expected["shop"] == "new"].reset_index(drop=True)
+    same = found[found["shop"] == name].reset_index(drop=True)
+    wanted = expected[expected["shop"] == name].reset_index(drop=True)
     np.testing.assert_allclose(same["forecast"], wanted["forecast"], rtol=2e-6)
+    everything = stream.forecast()
+    assert everything["shop"].drop_duplicates().tolist() == list(stream.ids)
+    again = everything[everything["shop"] == name]
+    np.testing.assert_array_equal(again["forecast"], same["forecast"])
+    # All series at once, in an order of ids that is not theirs here.
+    both = stream.update(
+        pd.concat([rows[rows["shop"] != "s0"], fresh.assign(day=fresh["day"] + pd.Timedelta("12D"))])
+    )
+    assert set(both["shop"]) == {"s1", "s2", name}
     # The others stand where they stood.
-    close(stream.update(rows[rows["shop"] != "s0"]), from_the_start(model, table()).query("shop != 's0'"))
+    close(
+        both[both["shop"] != name].reset_index(drop=True),
+        from_the_start(model, table()).query("shop != 's0'"),
+    )
 
 
 def test_rows_that_are_missing_count_as_missing_values(fits):
@@ -244,6 +257,17 @@ def test_columns_known_ahead_are_waited_for():
         close(stream.forecast(), expected)
         with pytest.raises(InputError, match="columns beside its targets"):
             stream.push(np.zeros(2))
+        # Behind each row with what is known of the rows after that one.
+        behind = model.stream().update(pd.concat([rows, future]), every=True)
+        part = rows[rows["shop"] == "s0"]
+        for cut in (-6, -2):
+            day = part["day"].iloc[cut]
+            known = pd.concat([frame, future]).assign(
+                sold=lambda t, day=day: t["sold"].where(t["day"] <= day),
+                visits=lambda t, day=day: t["visits"].where(t["day"] <= day),
+            )
+            have = behind[(behind["origin"] == day) & (behind["shop"] == "s0")].reset_index(drop=True)
+            close(have, from_the_start(model, known[known["shop"] == "s0"]))
 
 
 def test_models_of_arrays_have_no_stream():
