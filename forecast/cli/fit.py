@@ -51,12 +51,20 @@ from forecast.errors import ForecastWarning, InputError, ParameterError
     "Output",
     option("--out", metavar="FILE", help="Model to write; forecast and picture go beside it."),
     option("--resume", is_flag=True, help="Go on with this fit where it was stopped or killed."),
+    option("--diagnose", is_flag=True, help="Tell and draw how far back gradients reach, before and after."),
 )
 @force_option
 @json_option
 @quiet_option
 def fit(
-    table: str, out: str | None, resume: bool, force: bool, as_json: bool, quiet: bool, **options: Any
+    table: str,
+    out: str | None,
+    resume: bool,
+    diagnose: bool,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
 ) -> None:
     """Train on TABLE (CSV or Parquet, - for stdin), compare with baselines, forecast and draw.
 
@@ -72,6 +80,8 @@ def fit(
     settle(quiet)
     model = model_path(table, out)
     files = {"model": model, "forecast": Path(f"{model}.csv"), "picture": Path(f"{model}.png")}
+    if diagnose:
+        files["gradients"] = Path(f"{model}.gradients.png")
     _check(table, options)
     folder = Path(f"{model}.checkpoint")
     kept = (folder / FILE).exists()
@@ -94,9 +104,12 @@ def fit(
 
     with Interruption(None if line is None else line.interject) as interruption:
         listeners = {"progress": line, "interrupted": interruption, "checkpoint": folder, "resume": resume}
+        listeners["diagnostics"] = diagnose
         forecaster = _train(checked, options, listeners, tell)
         forecaster.save(files["model"])
         rows = _forecast(forecaster, files)
+        if diagnose:
+            _draw_gradients(forecaster, files)
     again = _again() if interruption.exit_code else None
     _report(forecaster, rows, files, again, as_json)
     if interruption.exit_code:
@@ -217,6 +230,17 @@ def _forecast(forecaster: Any, files: dict[str, Path]) -> Any:
     return rows
 
 
+def _draw_gradients(forecaster: Any, files: dict[str, Path]) -> None:
+    """Draw how far back gradients reached; without a recurrent layer there is nothing to draw, as the report says."""
+    from forecast.report.gradients import plot_gradients
+    from forecast.report.plots import save_png
+
+    if forecaster.health_[0].layers:
+        save_png(plot_gradients(forecaster.health_), files["gradients"])
+    else:
+        files.pop("gradients")
+
+
 def _report(forecaster: Any, rows: Any, files: dict[str, Path], again: str | None, as_json: bool) -> None:
     from forecast.cli.tables import comparison_lines, print_json
 
@@ -230,6 +254,8 @@ def _report(forecaster: Any, rows: Any, files: dict[str, Path], again: str | Non
         click.echo(forecaster.gate_.attrs["sentence"])
     if forecaster.method == "auto":
         click.echo(f"Forecast by {_mixture(forecaster.weights_)}, weighted by the held-out rows.")
+    for health in forecaster.health_:
+        click.echo(str(health))
     for name, path in files.items():
         click.echo(f"{name:<9} {path}")
     click.echo(f"next      {_next(forecaster, str(files['model']))}")
@@ -252,6 +278,7 @@ def _document(forecaster: Any, rows: Any, files: dict[str, Path]) -> dict[str, A
         "weights": forecaster.weights_,
         "stopped": record.stopped,
         "halved": record.halved,
+        "health": [health.document() for health in forecaster.health_],
         "best_epoch": record.best_epoch,
         "method": None if rows is None else rows.attrs["method"],
         "forecast": None if rows is None else frame_records(rows),

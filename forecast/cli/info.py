@@ -59,8 +59,17 @@ def _sections(described: dict[str, Any]) -> dict[str, list[str]]:
         "Sizes": _sizes(described),
         "Training": _training(described),
         "Comparison on held-out rows": _comparison(described),
+        **_health(described),
         "Versions": versions,
     }
+
+
+def _health(described: dict[str, Any]) -> dict[str, list[str]]:
+    """Tell how far back gradients reached, if that was measured."""
+    from forecast.training.gradients import health_of
+
+    healths = [health_of(health) for health in described.get("health", [])]
+    return {"Gradients": [line for health in healths for line in str(health).splitlines()]} if healths else {}
 
 
 def _named(columns: dict[str, Any]) -> list[str]:

@@ -71,7 +71,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator):
         early_: Accuracy there, when only the first share of each sequence was seen.
         choices_: What was chosen, with the flag or argument that changes it.
         model_: The trained ``keras.Model``: scaled rows in, logits of every member out.
-        history_: One row an epoch: loss, learning_rate, gradient_norm, seconds.
+        history_: One row an epoch: loss, learning_rate, gradient_norm, clipped, seconds.
 
     Example:
         >>> import forecast

@@ -19,6 +19,7 @@ from forecast.estimators.network import (
     Network,
     calibrated,
     calibration_scores,
+    diagnosed,
     fit_network,
     go_on,
     shifted,
@@ -162,6 +163,8 @@ def fit_panel(
     else:
         network, templates = _alone(panel, setting, options, listeners, refit=refit)
         comparison, shifts, weights = None, {}, {}
+    if listeners.diagnose:
+        network = diagnosed(network, panel)
     scales = error_scales(panel, setting.season)
     return Fitted(
         contract=contract,

@@ -13,13 +13,12 @@ from sklearn.utils.validation import check_is_fitted
 from forecast.data.table import Choice
 from forecast.errors import ParameterError
 from forecast.estimators import contract as contracts
-from forecast.estimators import exposure, paths, streaming
+from forecast.estimators import exposure, learned, paths, streaming
 from forecast.estimators.arguments import asked, chosen_method, options_of
 from forecast.estimators.fitting import Fitted
 from forecast.estimators.learning import learn
 from forecast.estimators.prediction import evaluate_panel, predict_panel, score_panel
 from forecast.estimators.updating import updated
-from forecast.evaluation.comparison import verdict
 from forecast.training.course import Listeners, Progress
 
 
@@ -108,11 +107,12 @@ class Forecaster(RegressorMixin, BaseEstimator):
 
     Attributes:
         model_: The trained ``keras.Model``: raw values in, raw values out.
-        history_: One row an epoch: loss, val_loss, learning_rate, gradient_norm, seconds.
+        history_: One row an epoch: loss, val_loss, learning_rate, gradient_norm, clipped, seconds.
         gate_: Errors by fold that ``method="best"`` was decided on; None for other methods.
         comparison_: Methods beside each other on the held-out rows, best first; None without holdout.
         choices_: What was chosen, with the flag or argument that changes it.
         coverage_: What the quantiles reached while ``update`` adapted them.
+        health_: How far back gradients reached, before and after training; empty without ``diagnostics``.
 
     Example:
         >>> import forecast
@@ -203,6 +203,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
         announce: Callable[[tuple[Choice, ...]], None] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = True,
+        diagnostics: bool = False,
     ) -> Forecaster:
         """Learn from a table, or from arrays.
 
@@ -217,49 +218,27 @@ class Forecaster(RegressorMixin, BaseEstimator):
                 and called again with the same data and arguments, it goes on there and ends with the same weights,
                 bit for bit on a CPU, as if nothing had happened. The folder is removed when the fit is done.
             resume: Whether to go on with what the folder holds; False begins anew.
+            diagnostics: Measure how far back gradients reach before and after training (``health_``).
 
         Raises:
             InputError: The table or an argument is wrong, or the checkpoint is of other data or arguments.
             TrainingDiverged: The loss became non-finite.
         """
-        listeners = Listeners(progress, interrupted, tuple(self.callbacks), announce)
+        listeners = Listeners(progress, interrupted, tuple(self.callbacks), announce, diagnose=diagnostics)
         self.fitted_, self.choices_ = learn(self, X, y, listeners, checkpoint, resume=resume)
         self.from_arrays_ = y is not None
         if self.verbose and self.comparison_ is not None:
             print(self.comparison_.to_string(index=False), self.verdict_, sep="\n")
         return self
 
-    @property
-    def model_(self) -> Any:
-        """The trained Keras model."""
-        return self._fitted().network.model
-
-    @property
-    def history_(self) -> pd.DataFrame:
-        """One row an epoch of the final fit."""
-        return pd.DataFrame(self._fitted().network.record.history)
-
-    @property
-    def comparison_(self) -> pd.DataFrame | None:
-        """Methods beside each other on the held-out rows, best first."""
-        return self._fitted().comparison
-
-    @property
-    def gate_(self) -> pd.DataFrame | None:
-        """What ``method="best"`` was decided on, see ``Gate.table``; None without it."""
-        gate = self._fitted().gate
-        return None if gate is None else gate.table
-
-    @property
-    def weights_(self) -> dict[str, float]:
-        """Weights of the methods in the mean that ``method="auto"`` forecasts; empty without holdout."""
-        return self._fitted().weights
-
-    @property
-    def verdict_(self) -> str:
-        """One sentence: whether the network beat the best baseline."""
-        table = self.comparison_
-        return "No rows were held out, so nothing was compared." if table is None else verdict(table)
+    # What it has learned; functions of a module of their own, as predict and sample paths are long enough.
+    model_, history_, comparison_ = (
+        property(learned.model),
+        property(learned.history),
+        property(learned.comparison),
+    )
+    gate_, weights_, verdict_ = property(learned.gate), property(learned.weights), property(learned.verdict)
+    coverage_, health_ = property(learned.coverage), property(learned.health)
 
     def predict(
         self,
@@ -321,11 +300,6 @@ class Forecaster(RegressorMixin, BaseEstimator):
         """
         self.fitted_ = updated(self._fitted(), contracts.newer_panel(self, X, y))
         return self
-
-    @property
-    def coverage_(self) -> pd.DataFrame:
-        """What quantiles reached in all updates, each as it was at its origin; see ``coverage_frame``."""
-        return self._fitted().coverage
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Return R² after ``fit(X, y)``; for a table, minus the MASE of its last ``horizon`` rows.

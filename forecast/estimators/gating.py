@@ -105,7 +105,7 @@ def run_gate(
     if folds.network and listeners.announce is not None:
         listeners.announce((_work(folds),))
     # What is chosen about the networks of earlier folds is of no use to anybody.
-    listeners = replace(listeners, announce=None)
+    listeners = replace(listeners, announce=None, diagnose=False)
     for back in range(1, folds.baseline + 1 if folds.network else 1):
         begin = np.maximum(stop - back * folds.block, panel.offsets[:-1])
         fitted = network

@@ -81,7 +81,7 @@ class EventLabeler(BaseEstimator):
         durations_: Rows that a segment of each label lasts at least.
         choices_: What was chosen, with the flag or argument that changes it.
         model_: The trained ``keras.Model``: scaled rows in, logits of every member and row out.
-        history_: One row an epoch: loss, learning_rate, gradient_norm, seconds.
+        history_: One row an epoch: loss, learning_rate, gradient_norm, clipped, seconds.
 
     Example:
         >>> import forecast

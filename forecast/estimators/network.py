@@ -26,7 +26,9 @@ from forecast.models.forms import forms_of
 from forecast.models.spec import Spec
 from forecast.training.carrying import Standpoint, stand_at
 from forecast.training.course import Listeners, Plan, Record, joined
+from forecast.training.diagnosing import diagnose
 from forecast.training.fit import at_half_rate, compile_model, copied, expected_seconds, forget_moments, train
+from forecast.training.gradients import AFTER, BEFORE, Health
 from forecast.training.predict import predict_windows
 
 # Calibration looks at no more windows than this: beyond it the quantiles no longer move.
@@ -48,6 +50,7 @@ class Network:
         members: How it went for each of them; known while fitting only.
         choices: What was chosen about it.
         standing: Of a network that carries its state: states at the end of what it has read, or None.
+        health: How far back gradients reached, before and after training, if that was asked for.
     """
 
     model: keras.Model
@@ -60,6 +63,7 @@ class Network:
     members: tuple[Record, ...] = ()
     choices: tuple[Choice, ...] = ()
     standing: Standpoint | None = None
+    health: tuple[Health, ...] = ()
 
     @property
     def stateful(self) -> bool:
@@ -158,6 +162,7 @@ def fit_network(
     if listeners.announce is not None:
         # Only where somebody reads it: estimating the seconds costs some itself.
         listeners.announce((*told, _work(jobs, options)))
+    health = (diagnose(parts[0][0], jobs[0][1], BEFORE),) if listeners.diagnose else ()
     records = [
         train(part, windows, lessons.judging(spec), plan, listeners=listeners)
         for (part, windows, plan), (_, spec) in zip(jobs, parts, strict=True)
@@ -172,6 +177,7 @@ def fit_network(
         reduce(joined, records),
         tuple(records),
         told,
+        health=health,
     )
     return network, lessons.judging(chosen.spec)
 
@@ -194,6 +200,12 @@ def go_on(
         forget_moments(part)
         records.append(train(part, windows, None, plan, listeners=listeners))
     return replace(network, record=reduce(joined, records, network.record))
+
+
+def diagnosed(network: Network, panel: Panel) -> Network:
+    """Measure how far back gradients reach in a trained network; of an ensemble, in its first member."""
+    health = diagnose(network.parts[0][0], network.windows(panel), AFTER, network.record)
+    return replace(network, health=(*network.health, health))
 
 
 def raw_quantiles(

@@ -52,6 +52,7 @@ from forecast.evaluation.intervals import ConformalShift
 from forecast.modelfile import ModelFile, write_model
 from forecast.models import Spec
 from forecast.training.course import Record
+from forecast.training.gradients import health_of
 
 
 def load(path: Any, *, network: Callable[..., Any] | None = None) -> Any:
@@ -111,6 +112,7 @@ def save_forecaster(forecaster: Forecaster, path: Any) -> None:
         "extras": asdict(network.extras),
         "encoder": asdict(network.encoder),
         "record": asdict(network.record),
+        "health": [asdict(health) for health in network.health],
         "wanted": list(fitted.wanted),
         "choices": [asdict(choice) for choice in forecaster.choices_],
         "comparison": pack_table(fitted.comparison),
@@ -204,6 +206,8 @@ def _forecaster(file: ModelFile, builder: Callable[..., Any] | None) -> Forecast
             shifts.pop(NETWORK, None),
             record,
             standing=stored_standing(model, numbers, history),
+            # Files of before this was measured have none.
+            health=tuple(health_of(health) for health in described.get("health", [])),
         ),
         history=history,
         scales=numbers["scales"],

@@ -140,6 +140,53 @@ def stepped(step: Callable[[Any, list[Any]], tuple[Any, list[Any]]], rows: Any, 
     return run(rows, initial_state=list(states))
 
 
+def cell_of(layer: Any) -> str | None:
+    """Return the cell of a recurrent layer that runs through one loop from given states; None of any other layer.
+
+    Example:
+        >>> cell_of(recurrent("lstm", 4)), cell_of(keras.layers.Dense(1))
+        ('lstm', None)
+    """
+    found = next((name for name, kind in CELLS.items() if isinstance(layer, kind)), None)
+    return None if found is None or layer.stateful or layer.unroll else found
+
+
+def directions_of(layer: Any) -> list[tuple[str, Any]]:
+    """Return the recurrent layers that a layer consists of, one for each direction, by name.
+
+    Returns:
+        None of a layer that is not recurrent, or whose directions are joined in another way than side by side.
+
+    Example:
+        >>> [name for name, _ in directions_of(recurrent("gru", 4, bidirectional=True, name="both"))]
+        ['both_forward', 'both_backward']
+    """
+    if isinstance(layer, keras.layers.Bidirectional) and layer.merge_mode == "concat":
+        parts = [
+            (f"{layer.name}_forward", layer.forward_layer),
+            (f"{layer.name}_backward", layer.backward_layer),
+        ]
+        return parts if all(cell_of(part) for _, part in parts) else []
+    return [(layer.name, layer)] if cell_of(layer) else []
+
+
+def looped(
+    cell: Any, rows: Any, states: Sequence[Any] | None, *, mask: Any = None, backwards: bool = False
+) -> tuple[Any, ...]:
+    """Run a cell, a Keras layer, over rows: the outputs of all steps, and the states behind the last one.
+
+    Args:
+        cell: With ``state_size``, ``output_size`` and ``get_initial_state``.
+        rows: ``(batch, steps, columns)``.
+        states: First states; None: those that the cell begins with.
+        mask: Which rows are real ``(batch, steps)``; None: all.
+        backwards: Begin with the last row; the outputs are in the order of the reading.
+    """
+    loop = keras.layers.RNN(cell, return_sequences=True, return_state=True, go_backwards=backwards)
+    given = {} if states is None else {"initial_state": list(states)}
+    return tuple(loop(rows, mask=mask, **given))
+
+
 class _Step:
     """A function in the clothes of a cell; it has no weights of its own."""
 

@@ -85,7 +85,8 @@ class Record:
     """What happened while training.
 
     Args:
-        history: One dict an epoch: epoch, steps, loss, val_loss, learning_rate, gradient_norm, seconds.
+        history: One dict an epoch: epoch, steps, loss, val_loss, learning_rate, gradient_norm, clipped
+            (share of its steps), seconds.
         best_epoch: Number of the epoch whose weights were kept, from 1; 0 if none was validated.
         stopped: Why training ended: ``"epochs"``, ``"patience"``, ``"budget"`` or ``"interrupted"``.
         seconds: Wall time.
@@ -110,6 +111,7 @@ class Listeners:
         callbacks: Further Keras callbacks.
         announce: Told what was chosen, before a training begins or goes on in another way.
         checkpoint: Keeps where each training stands.
+        diagnose: Whether to measure how far back gradients reach, before and after training.
     """
 
     progress: Callable[[Progress], None] | None = None
@@ -117,6 +119,7 @@ class Listeners:
     callbacks: Sequence[keras.callbacks.Callback] = ()
     announce: Callable[[tuple[Choice, ...]], None] | None = None
     checkpoint: Checkpoint | None = None
+    diagnose: bool = False
 
 
 NOBODY = Listeners()

@@ -220,7 +220,9 @@ class Keeper(keras.callbacks.Callback):
         row["learning_rate"] = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
         if norm is not None:
             row["gradient_norm"] = float(keras.ops.convert_to_numpy(norm))
+            row["clipped"] = float(keras.ops.convert_to_numpy(optimizer.clipped)) / self.plan.steps
             norm.assign(0.0)
+            optimizer.clipped.assign(0.0)
         row["seconds"] = time.monotonic() - self.began
         return row
 

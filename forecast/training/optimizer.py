@@ -10,9 +10,9 @@ from keras import ops
 class GuardedAdam(keras.optimizers.Adam):
     """Adam with four additions.
 
-    Gradients are scaled down so that their global norm is at most ``clip``. The largest norm seen is
-    kept in ``largest_norm``. If a gradient is not finite, the step leaves every weight as it was. A running
-    mean of the weights can be kept beside them.
+    Gradients are scaled down so that their global norm is at most ``clip``. The largest norm seen is kept in
+    ``largest_norm``, the number of steps that were scaled down in ``clipped``. If a gradient is not finite, the step
+    leaves every weight as it was. A running mean of the weights can be kept beside them.
 
     Args:
         learning_rate: Number or schedule.
@@ -41,6 +41,7 @@ class GuardedAdam(keras.optimizers.Adam):
         super().build(variables)
         if not hasattr(self, "largest_norm"):
             self.largest_norm = self.add_variable(shape=(), name="largest_norm", dtype="float32")
+            self.clipped = self.add_variable(shape=(), name="clipped", dtype="float32")
 
     def apply(self, grads, trainable_variables=None):
         if trainable_variables is not None and not self.built:
@@ -49,7 +50,10 @@ class GuardedAdam(keras.optimizers.Adam):
         norm = ops.sqrt(sum(ops.sum(ops.square(ops.cast(g, "float32"))) for g in grads if g is not None))
         finite, largest = ops.isfinite(norm), self.largest_norm.value
         self.largest_norm.assign(ops.where(finite, ops.maximum(largest, norm), largest))
-        ratio = self.clip / ops.maximum(norm, self.clip) if self.clip is not None else 1.0
+        ratio = 1.0
+        if self.clip is not None:
+            ratio = self.clip / ops.maximum(norm, self.clip)
+            self.clipped.assign_add(ops.cast(norm > self.clip, "float32"))
         safe = [
             None if g is None else ops.where(finite, g * ops.cast(ratio, g.dtype), ops.zeros_like(g))
             for g in grads

@@ -367,3 +367,39 @@ def test_scikit_learns_own_checks(name):
     failed = {check["check_name"]: check["exception"] for check in found if check["status"] == "failed"}
     assert failed == {}
     assert sum(check["status"] == "passed" for check in found) >= 45
+
+
+def test_diagnostics_measure_gradients_before_and_after_and_change_nothing(tmp_path):
+    table = forecast.load_dataset("air_passengers")
+    given = {
+        "horizon": 6,
+        "context": 24,
+        "model": "rnn",
+        "units": 4,
+        "steps": 4,
+        "preset": "fast",
+        "dropout": 0.2,
+    }
+    plain = forecast.Forecaster(**given).fit(table)
+    looked = forecast.Forecaster(**given).fit(table, diagnostics=True)
+    assert plain.health_ == ()
+    for a, b in zip(plain.model_.get_weights(), looked.model_.get_weights(), strict=True):
+        assert np.array_equal(a, b)
+    before, after = looked.health_
+    assert (before.moment, after.moment) == ("before training", "after training")
+    assert before.clipped is None
+    assert after.clipped == pytest.approx(looked.history_["clipped"].mean())
+    assert [layer.name for layer in after.layers] == ["gru_1"]
+    assert after.layers[0].steps == 24
+    assert before.layers[0].lags != after.layers[0].lags
+    looked.save(tmp_path / "model.forecast")
+    assert forecast.load(tmp_path / "model.forecast").health_ == looked.health_
+
+
+def test_diagnostics_of_states_that_are_carried_look_behind_the_stretch():
+    table = forecast.load_dataset("air_passengers")
+    model = forecast.Forecaster(horizon=3, context=12, units=4, steps=2, tbptt=20, preset="fast")
+    before, after = model.fit(table, diagnostics=True).health_
+    assert before.tbptt == after.tbptt == 20
+    assert after.layers[0].steps == 40
+    assert np.isfinite(after.layers[0].lags).all()
