@@ -32,6 +32,7 @@ _HOMES = {
     "read_table": "forecast.data.table",
     "to_panel": "forecast.data.gridding",
     "windows": "forecast.training.sequence",
+    "gradient_health": "forecast.training.health",
     "Panel": "forecast.data.panel",
     "Columns": "forecast.data.columns",
     "ForecastError": "forecast.errors",

@@ -12,7 +12,7 @@ from forecast.cli.fit import fit
 ONLY_IN_PYTHON = {"network", "optimizer", "callbacks", "verbose"}
 # What belongs to the file that is read, or to the files that are written.
 ONLY_ON_THE_COMMAND_LINE = {
-    *("table", "out", "force", "resume", "as_json", "quiet", "help"),
+    *("table", "out", "force", "resume", "diagnose", "as_json", "quiet", "help"),
     *("layout", "delimiter", "decimal", "encoding", "header", "lenient"),
 }
 
