@@ -15,7 +15,7 @@ from forecast import __version__
 from forecast.errors import ForecastError, closest
 
 VERBS = (
-    *("fit", "predict", "stream", "backtest", "tune", "evaluate", "audit", "detect", "classify"),
+    *("fit", "predict", "update", "stream", "backtest", "tune", "evaluate", "audit", "detect", "classify"),
     *("report", "plot", "info", "template", "metrics"),
 )
 _TABLES = (".csv", ".tsv", ".txt", ".gz", ".parquet", ".pq")
@@ -55,6 +55,7 @@ def commands(ctx: click.Context) -> None:
     \b
     forecast fit sales.csv              train, compare with baselines, forecast, draw
     forecast predict sales.forecast     forecast again, from new rows or further ahead
+    forecast update sales.forecast new.csv   train further with newer rows, keep what is better
     forecast stream sales.forecast      forecast behind each row as it comes
     forecast backtest sales.csv         test methods on the past, each fit seeing only what came before
     forecast classify gestures.csv      label whole sequences, or every row and the events these make

@@ -25,7 +25,7 @@ from forecast.estimators.network import (
     shifted,
 )
 from forecast.estimators.realised import Realised, coverage_frame
-from forecast.estimators.recipe import Options, with_budget
+from forecast.estimators.recipe import Extras, Options, with_budget
 from forecast.estimators.setting import Setting, Wishes, choose_setting
 from forecast.estimators.templates import kept_template, trial_templates
 from forecast.evaluation.blending import blend_trial
@@ -170,7 +170,7 @@ def fit_panel(
         contract=contract,
         setting=setting,
         network=network.standing_at(panel, standing_rows(panel, setting.horizon)),
-        history=panel.tail(rows_kept(setting) + max(network.extras.lags, default=0)),
+        history=history_of(panel, setting, network.extras),
         scales=scales,
         wanted=options.wanted,
         comparison=comparison,
@@ -189,9 +189,10 @@ def standing_rows(panel: Panel, horizon: int) -> np.ndarray:
     return np.maximum(panel.ends - horizon, panel.offsets[:-1])
 
 
-def rows_kept(setting: Setting) -> int:
-    """Rows of history that forecasts look at, also those from the newest origins whose horizon is not over."""
-    return max(setting.context + setting.horizon, memory_of(setting.season))
+def history_of(panel: Panel, setting: Setting, extras: Extras) -> Panel:
+    """Keep the rows that forecasts look at, also those from the newest origins whose horizon is not over."""
+    rows = max(setting.context + setting.horizon, memory_of(setting.season))
+    return panel.tail(rows + max(extras.lags, default=0))
 
 
 def _alone(

@@ -12,8 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from forecast.data.table import Choice
 from forecast.errors import ParameterError
+from forecast.estimators import continuing, exposure, learned, paths, streaming
 from forecast.estimators import contract as contracts
-from forecast.estimators import exposure, learned, paths, streaming
 from forecast.estimators.arguments import asked, chosen_method, options_of
 from forecast.estimators.fitting import Fitted
 from forecast.estimators.learning import learn
@@ -277,6 +277,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
     # Written as methods there, and long enough for modules.
     sample, total, stream = paths.sample, paths.total, streaming.stream
     exposure_bias = exposure.exposure_bias
+    continue_training = continuing.continue_training
 
     def update(self, X: Any, y: Any = None) -> Forecaster:
         """Take newer rows: the history grows, and the intervals follow the errors; nothing is trained.

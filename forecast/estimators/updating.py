@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from forecast.data.panel import Panel, within
 from forecast.data.scale import error_scales
 from forecast.data.windows import Windows, make_windows
-from forecast.estimators.fitting import Fitted, rows_kept, standing_rows
+from forecast.estimators.fitting import Fitted, history_of, standing_rows
 from forecast.estimators.joining import continued
 from forecast.estimators.realised import Realised
 from forecast.evaluation.adaptive import Adaptation, adapted, typical_score
@@ -67,7 +67,8 @@ def updated(fitted: Fitted, given: Panel) -> Fitted:
     none = fitted.network.windows(panel, scales=scales, first=panel.ends)
     news = find_news(fitted.history, none, 1 if spec.padded else spec.context)
     stands = fitted.network.standing_at(panel, standing_rows(panel, spec.horizon))
-    fitted = replace(fitted, history=panel.tail(rows_kept(fitted.setting)), scales=scales)
+    history = history_of(panel, fitted.setting, fitted.network.extras)
+    fitted = replace(fitted, history=history, scales=scales)
     if not len(news.windows) or len(spec.quantiles) < 2:
         return replace(fitted, network=stands)
     found = adaptations(fitted, news)

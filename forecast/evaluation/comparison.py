@@ -84,8 +84,12 @@ def mase_scales(panel: Panel, season: int, stop: np.ndarray) -> np.ndarray:
     return np.where(scales > 0, scales, np.nan)
 
 
-def compare(trial: Trial) -> pd.DataFrame:
+def compare(trial: Trial, ours: tuple[str, ...] = (NETWORK, AUTO)) -> pd.DataFrame:
     """Score every method on every window, step and target.
+
+    Args:
+        trial: What was forecast.
+        ours: Names of what is no baseline.
 
     Returns:
         One row a method, best MASE first: ``method, MAE, RMSE, MASE, sMAPE`` (0 to 200), ``coverage``
@@ -112,7 +116,7 @@ def compare(trial: Trial) -> pd.DataFrame:
         rows.append(row)
     table = pd.DataFrame(rows)
     criterion = "MASE" if table["MASE"].notna().any() else "MAE"
-    best = table.loc[~table["method"].isin([NETWORK, AUTO]), criterion].min()
+    best = table.loc[~table["method"].isin(ours), criterion].min()
     table["skill"] = 1 - table[criterion] / best if best > 0 else np.nan
     table = table.sort_values(criterion, kind="stable", ignore_index=True)
     table.attrs = {
