@@ -27,6 +27,7 @@ _HOMES = {
     "audit_evaluation": "forecast.auditing.procedures",
     "tune": "forecast.tuning.tune",
     "load": "forecast.estimators.saving",
+    "load_runner": "forecast.estimators.numpy_runner",
     "load_dataset": "forecast.data.sources",
     "list_datasets": "forecast.data.sources",
     "read_table": "forecast.data.table",

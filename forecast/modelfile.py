@@ -1,8 +1,9 @@
 """The one-file model: a ``.keras`` zip with two more members, read without running anything in it.
 
 A model file is data; code comes only from the installed package. ``config.json`` (which plain Keras
-reads) is never parsed here: the network is built from ``forecast.json`` by name, and only its numbers
-are loaded from the file, after their SHA-256 agreed.
+reads) is never made objects of here: the network is built from ``forecast.json`` by name, and only its numbers
+are loaded from the file, after their SHA-256 agreed. The NumPy runner looks up functions of its own by the
+names in it.
 
     metadata.json, config.json, model.weights.h5    written by Keras; plain Keras can open the file
     forecast.json                                   format, versions, shapes, options, contract, record
@@ -43,8 +44,10 @@ from forecast.storage import check_writable, write_atomic
 
 FORMAT = 1
 DESCRIPTION, NUMBERS, WEIGHTS = "forecast.json", "forecast.npz", "model.weights.h5"
+GRAPH = "config.json"
+CONSTANT = "constant "
 OWN = {DESCRIPTION, NUMBERS}
-NETWORK = {"metadata.json", "config.json", WEIGHTS}
+NETWORK = {"metadata.json", GRAPH, WEIGHTS}
 LARGEST_DESCRIPTION = 32 * 2**20
 # Real descriptions hold long lists but few of them; millions of tiny ones would fill the memory.
 MOST_BRACKETS = 200_000
@@ -77,7 +80,9 @@ def write_model(
     check_writable(path)
     packed = pack(numbers)
     members = {} if model is None else _keras_members(model)
-    sums = {NUMBERS: _sha(packed)} | {name: _sha(members[name]) for name in members if name == WEIGHTS}
+    sums = {NUMBERS: _sha(packed)} | {
+        name: _sha(members[name]) for name in members if name in (GRAPH, WEIGHTS)
+    }
     described = json.dumps(description | {"format": FORMAT, "sha256": sums}, separators=(",", ":"))
     if len(described) > LARGEST_DESCRIPTION:
         raise InputError(
@@ -159,6 +164,33 @@ class ModelFile:
                 raise self.damaged(_MISFIT)
             if target is not model:
                 model.set_weights(target.get_weights())
+
+    @contextmanager
+    def graph(self) -> Iterator[tuple[dict[str, Any], Any]]:
+        """Lend the network as Keras describes it, and the open group of its weights.
+
+        Raises:
+            InputError: The file was written before descriptions were summed, or by a network of one's own classes.
+            DamagedModelFile: Either is not what was written.
+        """
+        import h5py
+
+        with _opened(self.path) as file:
+            content = read_members(file, {GRAPH: None}).get(GRAPH)
+        known = self.description["sha256"].get(GRAPH)
+        if content is None or known is None:
+            raise InputError(
+                f"{self.path} holds no description of its network that can be checked; load it and save it again."
+            )
+        if known != _sha(content):
+            raise self.damaged(f"{GRAPH} is not what was written")
+        weights = self._members[WEIGHTS]
+        try:
+            check_hdf5(weights, len(weights))
+        except ArchiveError as error:
+            raise self.damaged(f"{WEIGHTS} {error}") from error
+        with h5py.File(io.BytesIO(weights), "r") as group:
+            yield json.loads(content), group
 
     def damaged(self, why: str = "a part of it is missing or changed") -> DamagedModelFile:
         """Return the error for a file whose content makes no sense."""

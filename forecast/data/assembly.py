@@ -9,7 +9,7 @@ import pandas as pd
 
 from forecast.data.columns import Columns
 from forecast.data.dates import Times, show_time
-from forecast.data.header import unescape
+from forecast.data.escaping import unescape
 from forecast.data.numbers import show, why_no_number
 from forecast.data.roles import Asked, is_constant
 from forecast.data.sheet import Choice, Column, Sheet, listed

@@ -8,20 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from forecast.data.day_numbers import DAY, HOUR, SECOND, day_of_month, month_day, month_number, weekday
 from forecast.data.holidays import check_country, days_until, holiday_days
 from forecast.data.panel import Panel, grid_times
 from forecast.data.step import Step
-from forecast.data.wallclock import (
-    DAY,
-    HOUR,
-    SECOND,
-    day_of_month,
-    month_day,
-    month_number,
-    plain_clock,
-    read_clock,
-    weekday,
-)
+from forecast.data.wallclock import plain_clock, read_clock
 from forecast.errors import ParameterError, closest
 
 # A holiday farther ahead than this many days does not matter yet.

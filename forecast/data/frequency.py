@@ -5,21 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from forecast.data.step import Step, parse_step
-from forecast.data.wallclock import (
+from forecast.data.day_numbers import (
     DAY,
     HOUR,
     SECOND,
     business_number,
     day_of_month,
-    from_utc,
     month_day,
     month_number,
-    plain_clock,
-    read_clock,
-    set_clock,
     weekday,
 )
+from forecast.data.step import Step, parse_step
+from forecast.data.wallclock import from_utc, plain_clock, read_clock, set_clock
 from forecast.errors import TableError
 
 __all__ = ["Step", "infer_step", "parse_step", "snap"]

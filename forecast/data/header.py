@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from forecast.data.date_text import are_dates
+from forecast.data.escaping import unescape
 from forecast.data.numbers import is_missing, read_number, show
 from forecast.data.sheet import Choice, Sheet
 from forecast.errors import TableError
 
 MOST_COLUMNS = 100_000
 UNNAMED = "\0unnamed "  # no column of a file can bear such a name: NUL characters are refused
-ESCAPED = "=+-@\t\r\0"
 
 
 def check_header(name: str, line: int, rows: list[list[str]], decimal: str) -> None:
@@ -110,32 +110,6 @@ def drop_unnamed(sheet: Sheet) -> Sheet:
     if not columns:
         raise TableError(f"{sheet.source}: no column has a name and values.")
     return replace(sheet, columns=columns).with_choices(*choices)
-
-
-def unescape(text: str) -> str:
-    """Take away the ``'`` that ``write_table`` puts before a text that begins like a formula.
-
-    Example:
-        >>> unescape("'=1+1"), unescape("''=1+1"), unescape("'tis")
-        ('=1+1', "'=1+1", "'tis")
-    """
-    return text[1:] if text[:1] == "'" and is_risky(text) else text
-
-
-def escape(text: str) -> str:
-    """Put a ``'`` before a text that begins, after any marks ``'``, with ``= + - @`` TAB, CR or NUL.
-
-    Example:
-        >>> escape("=1+1"), escape("'=1+1"), escape("'tis")
-        ("'=1+1", "''=1+1", "'tis")
-    """
-    return f"'{text}" if is_risky(text) else text
-
-
-def is_risky(text: str) -> bool:
-    """Tell whether ``text``, leading ``'`` aside, begins with a character that starts a formula."""
-    rest = text.lstrip("'")
-    return rest[:1] != "" and rest[0] in ESCAPED
 
 
 def _is_blank(values: object) -> bool:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecast.data.escaping import unescape
 from forecast.data.guess import codes_of
-from forecast.data.header import unescape
 from forecast.data.names import is_id_name, is_time_name, plain
 from forecast.data.sheet import Sheet, listed
 from forecast.errors import InputError, TableError, closest

@@ -14,18 +14,8 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 
-from forecast.data.wallclock import (
-    DAY,
-    HOUR,
-    SECOND,
-    business_day,
-    business_number,
-    from_utc,
-    month_day,
-    month_number,
-    read_clock,
-    set_clock,
-)
+from forecast.data.day_numbers import DAY, HOUR, SECOND, count_steps, walk
+from forecast.data.wallclock import from_utc, read_clock, set_clock
 from forecast.errors import ParameterError, closest
 
 _TICKS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": SECOND, "min": 60 * SECOND, "h": HOUR}
@@ -107,8 +97,8 @@ class Step:
         if stamps.tz is not None:
             stamps = stamps.tz_convert(origins.tz)
         wall, origin = read_clock(stamps), read_clock(origins)
-        count = self._count(wall // DAY, origin // DAY)
-        expected = self._walk(origin, count)
+        count = count_steps(self.kind, self.count, wall // DAY, origin // DAY)
+        expected = walk(self.kind, self.count, self.day, origin, count)
         on_grid = expected == wall
         if stamps.tz is not None and not on_grid.all():
             # The clock may have skipped the expected time of day.
@@ -138,7 +128,7 @@ class Step:
         self._check_reach(origins.asi8, steps, self.seconds * SECOND)
         if self.kind == "tick":
             return from_utc(origins.asi8 + steps * self.count, origins.tz)
-        found = set_clock(self._walk(read_clock(origins), steps), origins.tz)
+        found = set_clock(walk(self.kind, self.count, self.day, read_clock(origins), steps), origins.tz)
         if origins.tz is None:
             return found
         # A start at the second of two equal clock times, or at a skipped one, is what it is.
@@ -188,25 +178,6 @@ class Step:
             candidates = [3_600 / self.seconds]
         # A season of 3.5 rows would be out of step with itself after two rounds.
         return tuple(round(c) for c in candidates if round(c) > 3 and abs(c - round(c)) < 0.02 * c)
-
-    def _count(self, days: np.ndarray, origin: np.ndarray) -> np.ndarray:
-        """Whole steps from the day ``origin`` to each day, counted down where a day lies between two."""
-        if self.kind == "month":
-            return (month_number(days) - month_number(origin)) // self.count
-        if self.kind == "business":
-            return (business_number(days) - business_number(origin)) // self.count
-        return (days - origin) // self.count
-
-    def _walk(self, origin: np.ndarray, steps: np.ndarray) -> np.ndarray:
-        """Wall clock ``steps`` steps after each wall clock ``origin``, at the same time of day."""
-        days, clock = np.divmod(origin, DAY)
-        if self.kind == "month":
-            days = month_day(month_number(days) + steps * self.count, self.day)
-        elif self.kind == "business":
-            days = business_day(business_number(days) + steps * self.count)
-        else:
-            days = days + steps * self.count
-        return days * DAY + clock
 
     def _check_reach(self, begin: np.ndarray, steps: np.ndarray, unit: float) -> None:
         reached = begin.astype(np.float64) + steps * float(unit)

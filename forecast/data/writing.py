@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecast.data.header import escape
+from forecast.data.escaping import escape
 from forecast.data.opening import plain_name
 from forecast.errors import ParameterError, TableError
 

@@ -49,7 +49,7 @@ from forecast.estimators.standing import standing_numbers, stored_standing
 from forecast.evaluation.comparison import AUTO, NETWORK
 from forecast.evaluation.gate import Gate
 from forecast.evaluation.intervals import ConformalShift
-from forecast.modelfile import ModelFile, write_model
+from forecast.modelfile import CONSTANT, ModelFile, write_model
 from forecast.models import Spec
 from forecast.training.course import Record
 from forecast.training.gradients import health_of
@@ -129,6 +129,10 @@ def save_forecaster(forecaster: Forecaster, path: Any) -> None:
     shifts = {"network": network.shift} if network.shift is not None else {}
     numbers |= {"scales": fitted.scales} | shift_numbers(shifts | fitted.shifts, fitted.history)
     numbers |= standing_numbers(network.standing, fitted.history)
+    # For the NumPy runner, which has no encoder.
+    windows = network.windows(fitted.history, first=fitted.history.ends, scales=fitted.scales)
+    constant = windows.of_series(np.arange(len(fitted.history)))
+    numbers |= {f"{CONSTANT}{name}": values for name, values in constant.items()}
     numbers |= _sample_numbers(fitted.templates, fitted.realised)
     write_model(path, network.model, description, numbers)
 

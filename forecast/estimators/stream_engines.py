@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,7 +12,8 @@ from forecast.data.windows import Windows
 from forecast.estimators.network import Network
 from forecast.estimators.outputs import as_levels
 from forecast.models.forms import forms_of
-from forecast.runner.steps import Steps, Which
+from forecast.runner.newest import NewestRows, Which
+from forecast.runner.steps import Steps
 from forecast.training.predict import forecast_batch
 
 # Windows of a call: every call has one of these sizes, so that a few programs serve all.
@@ -104,36 +104,19 @@ class WindowEngine:
     kind = "window"
 
     def __init__(self, network: Network, described: Windows):
-        self.network, self.described, spec = network, described, network.spec
-        self.reach = spec.context + max(network.extras.lags, default=0)
-        series = len(described.panel)
-        columns = len(described.panel.columns.numeric)
-        self.rows = np.full((series, self.reach, columns), np.nan)
-        self.calendar = np.zeros((series, self.reach, spec.calendar), np.float32)
-        self.counts = np.zeros(series, np.int64)
+        series = np.arange(len(described.panel))
+        self.network = network
+        self.newest = NewestRows(network.spec, network.extras.lags, len(series), described.of_series(series))
 
     def advance(self, which: Which, values: Any, past: Any, known: Any) -> None:
         """Read the next row of some series."""
-        spec, which = self.network.spec, np.arange(len(self.counts))[which]
-        row = np.full((len(which), self.rows.shape[2]), np.nan)
-        row[:, : spec.targets] = np.reshape(values, (len(which), -1))
-        if spec.past_only:
-            row[:, spec.targets + spec.known_future :] = past
-        if spec.known_future:
-            row[:, spec.targets : spec.targets + spec.known_future] = known[:, : spec.known_future]
-        self.rows[which] = np.concatenate([self.rows[which, 1:], row[:, None]], axis=1)
-        if spec.calendar:
-            features = known[:, None, spec.known_future :]
-            self.calendar[which] = np.concatenate([self.calendar[which, 1:], features], axis=1)
-        # A series begins with its first value.
-        begun = (self.counts[which] > 0) | ~np.isnan(row[:, : spec.targets]).all(axis=1)
-        self.counts[which] = np.minimum(self.counts[which] + begun, self.reach)
+        self.newest.advance(which, values, past, known)
 
     def forecast(self, which: Which, ahead: Any) -> NDArray[np.float64]:
         """Forecast behind the newest row of some series."""
-        spec, which = self.network.spec, np.arange(len(self.counts))[which]
+        spec, which = self.network.spec, np.arange(len(self.newest.counts))[which]
         found = np.full((len(which), spec.horizon, spec.targets, max(len(spec.quantiles), 1)), np.nan)
-        enough = np.flatnonzero(self.counts[which] >= (1 if spec.padded else spec.context))
+        enough = np.flatnonzero(self.newest.enough(which))
         for begin in range(0, len(enough), SIZES[-1]):
             part = enough[begin : begin + SIZES[-1]]
             found[part] = self._run(which[part], None if ahead is None else ahead[part])
@@ -141,51 +124,18 @@ class WindowEngine:
 
     def states(self) -> dict[str, np.ndarray]:
         """Return the newest rows of each series."""
-        return {"rows": self.rows.copy(), "calendar": self.calendar.copy(), "counts": self.counts.copy()}
+        return {name: getattr(self.newest, name).copy() for name in ("rows", "calendar", "counts")}
 
     def stand(self, states: dict[str, np.ndarray]) -> None:
         """Set the newest rows of the first so many series."""
-        for name, values in (("rows", self.rows), ("calendar", self.calendar), ("counts", self.counts)):
-            values[: len(states[name])] = states[name]
+        for name in ("rows", "calendar", "counts"):
+            getattr(self.newest, name)[: len(states[name])] = states[name]
 
     def _run(self, which: NDArray[np.int64], ahead: Any) -> NDArray[np.float64]:
         """Run the network over one batch of windows, filled up to one of the usual sizes."""
         size = next(size for size in SIZES if size >= len(which))
-        windows = self._windows(which, ahead)
-        inputs = windows.inputs(np.pad(np.arange(len(which)), (0, size - len(which)), mode="edge"))
+        filled = np.pad(np.arange(len(which)), (0, size - len(which)), mode="edge")
+        inputs = self.newest.inputs(which[filled], None if ahead is None else ahead[filled])
         output = forecast_batch(self.network.model, inputs)
         output.swapaxes(1, 2)[np.isnan(inputs["target"]).all(axis=1)] = np.nan
         return as_levels(self.network.model, self.network.spec, output[: len(which)])
-
-    def _windows(self, which: NDArray[np.int64], ahead: Any) -> Windows:
-        """Lay the rows of some series end to end, with what is known of the horizon behind each."""
-        spec, described = self.network.spec, self.described
-        counts = self.counts[which]
-        lengths = counts + spec.horizon
-        future = np.full((len(which), spec.horizon, self.rows.shape[2]), np.nan)
-        if spec.known_future:
-            future[:, :, spec.targets : spec.targets + spec.known_future] = ahead[:, :, : spec.known_future]
-        rows = np.concatenate([self.rows[which], future], axis=1)
-        real = np.arange(rows.shape[1]) >= self.reach - counts[:, None]
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        panel = replace(
-            described.panel.select(which),
-            values=rows[real],
-            offsets=offsets,
-            present=np.ones(offsets[-1], bool),
-        )
-        calendar = None
-        if spec.calendar:
-            features = np.concatenate([self.calendar[which], ahead[:, :, spec.known_future :]], axis=1)
-            calendar = features[real].astype(np.float32), offsets
-        return replace(
-            described,
-            panel=panel,
-            series=np.arange(len(which), dtype=np.int32),
-            origins=offsets[:-1] + counts,
-            scales=described.scales[which],
-            static=described.static[which],
-            categories=None if described.categories is None else described.categories[which],
-            numbers=None if described.numbers is None else described.numbers[which],
-            calendar=calendar,
-        )

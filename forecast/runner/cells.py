@@ -86,7 +86,7 @@ class Cell:
 
 def make_cells(options: Mapping[str, Any], weights: Weights, lead: tuple[int, ...]) -> list[Cell]:
     """Make the recurrent layers of a stateful network from the options of ``build_stateful``."""
-    kind, activation = str(options.get("cell", "gru")), _ACTIVATIONS[str(options.get("activation", "tanh"))]
+    kind, activation = str(options.get("cell", "gru")), ACTIVATIONS[str(options.get("activation", "tanh"))]
     return [
         Cell(kind, weights[f"{kind}_{i + 1}"], activation, lead) for i in range(int(options.get("layers", 1)))
     ]
@@ -147,7 +147,7 @@ def _of_lstm(kernel: Floats, recurrent: Floats, bias: Floats) -> Floats:
 
 
 _KINDS = {"rnn": (_simple, _of_simple), "gru": (_gru, _of_gru), "lstm": (_lstm, _of_lstm)}
-_ACTIVATIONS: dict[str, Activation] = {
+ACTIVATIONS: dict[str, Activation] = {
     "tanh": np.tanh,
     "relu": lambda values, out: np.maximum(values, 0, out=out),
     "leaky_relu": lambda values, out: np.maximum(values, 0.2 * values, out=out),

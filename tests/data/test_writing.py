@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecast.data.header import escape, unescape
+from forecast.data.escaping import escape, unescape
 from forecast.data.table import read_table, write_table
 from forecast.data.writing import to_csv
 from forecast.errors import InputError, ParameterError, TableError
