@@ -16,7 +16,7 @@ from forecast.errors import ForecastError, closest
 
 VERBS = (
     *("fit", "predict", "update", "stream", "backtest", "tune", "evaluate", "audit", "detect", "classify"),
-    *("report", "plot", "info", "template", "metrics"),
+    *("report", "plot", "info", "template", "export", "metrics"),
 )
 _TABLES = (".csv", ".tsv", ".txt", ".gz", ".parquet", ".pq")
 

@@ -198,6 +198,12 @@ training_options = section(
         help="Momentum of the mean of the weights, on long runs.",
     ),
     option(
+        "--weight-decay",
+        type=positive(),
+        metavar="SHARE",
+        help="Of the rate by which a step shrinks kernels (AdamW).",
+    ),
+    option(
         "--loss",
         type=word("auto", "mae", "mse", "mixed", "mase", "smape", "owa", "likelihood", "crps"),
         default="auto",

@@ -38,6 +38,7 @@ TRAINING_ARGUMENTS = (
         "patience",
         "clip",
         "averaging",
+        "weight_decay",
         "budget",
         "optimizer",
         "seed",
@@ -158,7 +159,7 @@ def _check_numbers(estimator: Forecaster) -> None:
         raise ParameterError(f"seed must be a whole number of at least 0; got {seed!r}.")
     if estimator.averaging is not None and not 0 < estimator.averaging < 1:
         raise ParameterError(f"averaging must lie between 0 and 1; got {estimator.averaging!r}.")
-    for name in ("learning_rate", "clip", "budget"):
+    for name in ("learning_rate", "clip", "budget", "weight_decay"):
         value = getattr(estimator, name)
         if value is not None and not (isinstance(value, int | float | np.number) and 0 < value < np.inf):
             raise ParameterError(f"{name} must be a positive number; got {value!r}.")

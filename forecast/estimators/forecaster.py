@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from forecast.data.table import Choice
 from forecast.errors import ParameterError
-from forecast.estimators import continuing, exposure, learned, paths, streaming
+from forecast.estimators import continuing, exporting, exposure, learned, monte_carlo, paths, streaming
 from forecast.estimators import contract as contracts
 from forecast.estimators.arguments import asked, chosen_method, options_of
 from forecast.estimators.fitting import Fitted
@@ -89,6 +89,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
             contexts above 170 rows.
         sampling: Draw ``"rows"`` or ``"series"`` equally often; None: series where there are 20 or more.
         averaging: Momentum of the running mean of the weights; None: 0.995 from 2,000 steps on.
+        weight_decay: Shrinks kernels by this share of the rate a step (AdamW), such as 0.01; None: not at all.
         patience: Epochs without a better validation loss before stopping.
         clip: Largest gradient norm, None for no clipping.
         holdout: Rows at each series' end kept for the comparison; 0 for none; None chooses.
@@ -174,6 +175,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
         patience: int = 10,
         clip: float | None = 1.0,
         averaging: float | None = None,
+        weight_decay: float | None = None,
         holdout: int | None = None,
         validation: int | None = None,
         refit: bool = True,
@@ -276,8 +278,8 @@ class Forecaster(RegressorMixin, BaseEstimator):
 
     # Written as methods there, and long enough for modules.
     sample, total, stream = paths.sample, paths.total, streaming.stream
-    exposure_bias = exposure.exposure_bias
-    continue_training = continuing.continue_training
+    exposure_bias, monte_carlo = exposure.exposure_bias, monte_carlo.monte_carlo
+    continue_training, export = continuing.continue_training, exporting.export
 
     def update(self, X: Any, y: Any = None) -> Forecaster:
         """Take newer rows: the history grows, and the intervals follow the errors; nothing is trained.

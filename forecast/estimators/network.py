@@ -158,7 +158,7 @@ def fit_network(
         compile_model(part, loss_of(options, spec), plan, copied(options.optimizer))
         learn_covariates(part, panel, lessons.stop)
         jobs.append((part, windows, plan))
-    told = (*tell_extras(lessons.extras), *chosen.choices)
+    told = (*tell_extras(lessons.extras), *chosen.choices, *_slower(chosen.architecture))
     if listeners.announce is not None:
         # Only where somebody reads it: estimating the seconds costs some itself.
         listeners.announce((*told, _work(jobs, options)))
@@ -221,6 +221,20 @@ def raw_quantiles(
 def floored(values: np.ndarray, spec: Spec) -> np.ndarray:
     """Cut forecasts off at zero where nothing observed was below; NaN stays."""
     return np.maximum(values, 0.0) if spec.positive else values
+
+
+def _slower(architecture: Architecture) -> tuple[Choice, ...]:
+    """Say what keeps recurrent layers from cuDNN's kernel on a GPU."""
+    reasons = {
+        "--recurrent-dropout": bool(architecture.options.get("recurrent_dropout")),
+        "--activation": architecture.options.get("activation", "tanh") != "tanh",
+    }
+    why = "cuDNN runs LSTM and GRU with tanh and without recurrent dropout"
+    return tuple(
+        Choice("speed", "step by step, without cuDNN's kernel on a GPU", flag, why)
+        for flag, there in reasons.items()
+        if there
+    )
 
 
 def _work(jobs: list[tuple[keras.Model, Windows, Plan]], options: Options) -> Choice:

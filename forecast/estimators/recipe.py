@@ -129,6 +129,7 @@ class Options:
         patience: Epochs without improvement before stopping.
         clip: Largest gradient norm.
         averaging: Momentum of the mean of the weights; None: on long runs.
+        weight_decay: Share of the rate by which each step shrinks the kernels; None for none.
         budget: Seconds of training at most.
         optimizer: A Keras optimiser (copied for every fit), or None.
         seed: Seed of everything.
@@ -158,6 +159,7 @@ class Options:
     patience: int = 10
     clip: float | None = 1.0
     averaging: float | None = None
+    weight_decay: float | None = None
     budget: float | None = None
     optimizer: Any = None
     seed: int = 0
@@ -195,6 +197,8 @@ def check_options(options: Options) -> None:
     Raises:
         ParameterError: For that reason.
     """
+    if options.weight_decay is not None and options.optimizer is not None:
+        raise ParameterError("weight_decay belongs to the optimiser: set it in the one that is given.")
     known = {"preset": (options.preset, tuple(PRESETS)), "model": (options.model, (AUTO_MODEL, *MODELS))}
     known["sampling"] = (options.sampling, (None, "rows", "series"))
     for name, (given, words) in known.items():
@@ -239,6 +243,7 @@ def make_plan(windows: int, options: Options, spec: Spec, series: int = 1) -> Pl
         budget=options.budget,
         seed=spec.seed,
         averaging=averaging,
+        weight_decay=options.weight_decay,
         by_series=series >= MANY if options.sampling is None else options.sampling == "series",
     )
 

@@ -37,7 +37,7 @@ def forecast_ahead(network: Network, panel: Panel, horizon: int, scales: np.ndar
     _check_history(network, panel)
     if horizon > network.spec.horizon:
         network = network.longer(horizon)
-    extended, origins = _extend(network, panel, horizon)
+    extended, origins = extended_by(network, panel, horizon)
     windows = last_windows(network.windows(extended, scales=scales))
     targets, step, middle = len(panel.columns.target), network.spec.horizon, network.spec.middle
     parts: list[np.ndarray] = []
@@ -57,7 +57,7 @@ def paths_ahead(network: Network, panel: Panel, horizon: int) -> np.ndarray | No
     paths = forms_of(network.model).paths
     if paths is None:
         return None
-    extended, origins = _extend(network, panel, network.spec.horizon)
+    extended, origins = extended_by(network, panel, network.spec.horizon)
     windows = replace(last_windows(network.windows(extended)), origins=origins)
     return in_batches(paths, windows.inputs(np.arange(len(windows))), len(windows))[:, :, :horizon]
 
@@ -69,7 +69,7 @@ def widened(part: np.ndarray, before: np.ndarray, middle: int) -> np.ndarray:
     return centre + np.sign(own) * np.hypot(own, earlier)
 
 
-def _extend(network: Network, panel: Panel, horizon: int) -> tuple[Panel, np.ndarray]:
+def extended_by(network: Network, panel: Panel, horizon: int) -> tuple[Panel, np.ndarray]:
     """Copy each series' last context rows, all of them for a stateful network, and make room for the rows ahead."""
     reach = network.spec.context + max(network.extras.lags, default=0)
     begins = panel.offsets[:-1] if network.stateful else np.maximum(panel.ends - reach, panel.offsets[:-1])

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from forecast.errors import ParameterError
+from forecast.models.dtypes import wide
 from forecast.models.forms import Forms, with_forms
 from forecast.models.inputs import make_inputs
 from forecast.models.layout import NewestRows
@@ -56,7 +57,7 @@ def build_ensemble(spec: Spec, *, members: Sequence[Mapping[str, Any]]) -> keras
         # Parts of one model need names of their own, though they are built alike.
         model.name = f"member_{i}"
         outputs.append(model(_newest(inputs, spec, own, i)))
-    mean = keras.layers.Average(name="mean")(outputs) if len(outputs) > 1 else outputs[0]
+    mean = keras.layers.Average(name="mean", dtype=wide())(outputs) if len(outputs) > 1 else outputs[0]
     return with_forms(keras.Model(inputs, mean, name="ensemble"), Forms(members=tuple(models)))
 
 

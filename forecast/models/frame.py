@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 
 from forecast.models.inputs import Prepared, layer_seed, prepare
 from forecast.models.layers import MonotoneQuantiles
@@ -137,7 +138,7 @@ def _distribution(prepared: Prepared, free: Any, skip: Any) -> Any:
     if skip is not None:
         located = DISTRIBUTIONS[spec.head].located
         moves = [1.0 if place in located else 0.0 for place in range(spec.outputs)]
-        moved = skip * keras.ops.convert_to_tensor(moves, "float32")
+        moved = skip * np.array(moves, np.float32)
         free = keras.layers.Add(name="with_skip")([moved, free])
     output = DistributionHead(spec.head, name="distribution")(free, prepared.level, prepared.scale)
     return Unfold(spec.targets, name="unfold")(output) if spec.apart else output

@@ -302,9 +302,13 @@ class Standardise(keras.layers.Layer):
 
 
 def running_max(values):
-    """Largest value of each row and all before it, ``(batch, rows, channels)``."""
-    # TensorFlow forgets the sizes that it knew on the way through the scan.
-    return ops.reshape(ops.associative_scan(ops.maximum, values, axis=1), ops.shape(values))
+    """Largest value of each row and all before it, ``(batch, rows, channels)``: by rows 1, 2, 4 … apart."""
+    apart = 1
+    while apart < values.shape[1]:
+        later = ops.maximum(values[:, apart:], values[:, :-apart])
+        values = ops.concatenate([values[:, :apart], later], axis=1)
+        apart *= 2
+    return values
 
 
 def _spread(deviation, observed, mean):

@@ -28,6 +28,7 @@ class Plan:
         budget: Seconds of wall time at most, None for no limit.
         seed: Seed of the order of windows.
         averaging: Momentum of the mean of the weights that is validated and kept; None for the weights themselves.
+        weight_decay: Share of the rate by which each step shrinks the kernels; None for none.
         by_series: Draw every series equally often, not every window.
 
     Example:
@@ -45,6 +46,7 @@ class Plan:
     budget: float | None = None
     seed: int = 0
     averaging: float | None = None
+    weight_decay: float | None = None
     by_series: bool = False
 
     @property

@@ -33,7 +33,9 @@ COMPILING = 4.0
 def compile_model(model: keras.Model, loss: keras.Loss, plan: Plan, optimizer: Any = None) -> None:
     """Compile what is trained with a guarded Adam whose rate ``train`` sets step by step, unless one is given."""
     if optimizer is None:
-        optimizer = GuardedAdam(plan.learning_rate, clip=plan.clip, averaging=plan.averaging)
+        optimizer = GuardedAdam(
+            plan.learning_rate, clip=plan.clip, averaging=plan.averaging, weight_decay=plan.weight_decay
+        )
     compile_form(trained_form(model), loss, optimizer)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -224,6 +225,8 @@ def test_an_option_that_the_network_lacks_is_refused_with_those_it_has():
         ({"steps": 10, "epochs": 2}, "Both steps and epochs"),
         ({"embed": ("shops",)}, "embed may hold"),
         ({"averaging": 1.0}, "averaging must lie between"),
+        ({"weight_decay": -1.0}, "weight_decay must be a positive number"),
+        ({"weight_decay": 0.1, "optimizer": keras.optimizers.SGD()}, "weight_decay belongs to the optimiser"),
         ({"head": "normal", "loss": "mae"}, "takes likelihood or crps"),
         ({"loss": "crps"}, "needs a distribution"),
         ({"loss": "mse"}, "point loss"),
@@ -268,3 +271,17 @@ def test_architectures_of_the_command_line_are_those_there_are():
 
     assert set(training_options.ARCHITECTURES) == set(MODELS)
     assert set(ARCHITECTURES) == set(MODELS) - {"rnn"}
+
+
+@pytest.mark.parametrize(
+    ("options", "flag"),
+    [
+        ({"recurrent_dropout": 0.2}, "--recurrent-dropout"),
+        ({"activation": "relu"}, "--activation"),
+        ({}, None),
+    ],
+)
+def test_leaving_the_fast_path_is_told(options, flag):
+    model = forecast.Forecaster(horizon=3, context=8, preset="fast", model="rnn", units=4, steps=1, **options)
+    told = [choice.flag for choice in model.fit(shops()).choices_ if choice.what == "speed"]
+    assert told == ([] if flag is None else [flag])

@@ -68,3 +68,13 @@ def test_members_differ_by_seed():
 def test_distributions_have_no_mean_of_parameters():
     with pytest.raises(ParameterError, match="taken over quantiles"):
         build_ensemble(Spec(context=24, horizon=6, head="normal"), members=MEMBERS)
+
+
+def test_the_mean_keeps_the_digits_of_raw_values():
+    """At a level of 1e9 float32 has no digit left for what changes by 1."""
+    model = build_ensemble(SPEC, members=MEMBERS)
+    inputs = batch()
+    high = inputs | {"target": inputs["target"] + 1e9}
+    low, found = model.predict_on_batch(inputs), model.predict_on_batch(high)
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found - 1e9, low, atol=1e-3)

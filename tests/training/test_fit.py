@@ -335,3 +335,20 @@ def test_the_culprit_is_a_value_that_the_network_was_shown():
     made = replace(made, series=np.zeros(1, np.int64), origins=np.array([12]))
     said = WindowSequence(made, 1).culprit(0, 0)
     assert "in column 'sold'" in said and "1e+06" not in said
+
+
+def test_weight_decay_shrinks_kernels_alone():
+    """With a zero gradient, what moves is what decays."""
+    optimizer = GuardedAdam(0.1, weight_decay=0.5)
+    kernel, bias, vectors = (
+        keras.Variable(np.full(shape, 2.0, "float32"), name=name)
+        for name, shape in (("recurrent_kernel", (2, 2)), ("bias", (2,)), ("vectors", (2, 2)))
+    )
+    optimizer.build([kernel, bias, vectors])
+    optimizer.apply([keras.ops.zeros_like(v) for v in (kernel, bias, vectors)])
+    np.testing.assert_allclose(np.asarray(kernel), 2.0 * (1 - 0.1 * 0.5), rtol=1e-6)
+    assert (np.asarray(bias) == 2).all() and (np.asarray(vectors) == 2).all()
+    # A gradient that is not finite leaves everything as it was.
+    optimizer.apply([keras.ops.full((2, 2), np.nan), keras.ops.zeros((2,)), keras.ops.zeros((2, 2))])
+    np.testing.assert_allclose(np.asarray(kernel), 2.0 * (1 - 0.1 * 0.5), rtol=1e-6)
+    assert GuardedAdam.from_config(optimizer.get_config()).weight_decay == 0.5
