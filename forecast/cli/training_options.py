@@ -176,6 +176,7 @@ training_options = section(
     "Training",
     option("--preset", type=word("fast", "good", "best"), default="good", help="How much work a fit may be."),
     option("--ensemble", type=whole(1, 64), metavar="N", help="Networks whose mean forecasts; by preset."),
+    option("--snapshots", is_flag=True, help="Networks of --ensemble are snapshots of one training."),
     option("--steps", type=whole(1), metavar="N", help="Optimiser steps; found if not given."),
     option("--epochs", type=whole(1), metavar="N", help="Passes over the windows, in place of --steps."),
     option("--batch-size", type=whole(1), metavar="N", help="Windows a step; found if not given."),

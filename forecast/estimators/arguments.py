@@ -30,7 +30,8 @@ NETWORK_ARGUMENTS = (
 # Fields of a network's spec; None and "auto" leave them open.
 SPEC_ARGUMENTS = ("anchor", "scale", "positive", "independent", "skip", "head")
 TRAINING_ARGUMENTS = (
-    *("calendar", "holidays", "lags", "loss", "calibrate", "preset", "ensemble", "steps", "epochs"),
+    *("calendar", "holidays", "lags", "loss", "calibrate", "preset", "ensemble", "snapshots", "steps"),
+    "epochs",
     *(
         "batch_size",
         "learning_rate",

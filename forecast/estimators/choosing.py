@@ -132,9 +132,8 @@ def choose_network(lessons: Lessons, options: Options, listeners: Listeners = NO
         return Chosen(first.spec, first.architecture, tuple(choices), left)
     members = members_of(options, [_member(way, first) for way in _mixed(near)])
     told = "; ".join(_words(first.spec, member) for member in members)
-    choices.append(
-        Choice("members", f"{len(members)}: {told}", "--ensemble", "what differs first, then seeds")
-    )
+    why = "snapshots of one training" if options.snapshots else "what differs first, then seeds"
+    choices.append(Choice("members", f"{len(members)}: {told}", "--ensemble", why))
     return Chosen(first.spec, Architecture(ENSEMBLE, {"members": members}), tuple(choices), left)
 
 

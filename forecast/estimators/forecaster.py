@@ -82,6 +82,8 @@ class Forecaster(RegressorMixin, BaseEstimator):
         preset: ``"fast"``, ``"good"`` or ``"best"``: how many steps, trials and networks.
         ensemble: Networks whose mean forecasts: other architectures (with ``model="auto"``), contexts and scalings as
             far as trials found them nearly as good, then other seeds.
+        snapshots: Train one network in place of the ensemble's, at a learning rate that falls and rises again; its
+            members are where it stood each time the rate had fallen.
         steps: Optimiser steps in all; None: passes over the windows, within the preset's bounds.
         epochs: Passes over the windows, in place of ``steps``.
         batch_size: Windows a step; None: 32 sequences or more, with the number of windows.
@@ -167,6 +169,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
         horizons: Sequence[int] = (),
         preset: str = "good",
         ensemble: int | None = None,
+        snapshots: bool = False,
         steps: int | None = None,
         epochs: int | None = None,
         batch_size: int | None = None,

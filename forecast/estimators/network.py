@@ -155,6 +155,9 @@ def fit_network(
     for part, spec in parts:
         windows = lessons.teaching(spec)
         plan = plan_of(part, windows, share, spec)
+        if options.snapshots:
+            # The steps of one network, shared by the falls of its rate.
+            plan = replace(plan, epochs=-(-plan.epochs // len(parts)))
         compile_model(part, loss_of(options, spec), plan, copied(options.optimizer))
         learn_covariates(part, panel, lessons.stop)
         jobs.append((part, windows, plan))
@@ -163,10 +166,11 @@ def fit_network(
         # Only where somebody reads it: estimating the seconds costs some itself.
         listeners.announce((*told, _work(jobs, options)))
     health = (diagnose(parts[0][0], jobs[0][1], BEFORE),) if listeners.diagnose else ()
-    records = [
-        train(part, windows, lessons.judging(spec), plan, listeners=listeners)
-        for (part, windows, plan), (_, spec) in zip(jobs, parts, strict=True)
-    ]
+    records: list[Record] = []
+    for place, ((part, windows, plan), (_, spec)) in enumerate(zip(jobs, parts, strict=True)):
+        if options.snapshots and place:
+            part.set_weights(jobs[place - 1][0].get_weights())
+        records.append(train(part, windows, lessons.judging(spec), plan, listeners=listeners))
     network = Network(
         model,
         chosen.spec,

@@ -120,6 +120,7 @@ class Options:
         calibrate: Shift the quantiles by what the validation windows show.
         preset: How much work: a name of ``PRESETS``.
         ensemble: Networks in the mean; None as the preset says.
+        snapshots: Whether each of them goes on from the one before.
         steps: Optimiser steps in all; None lets the number of windows decide.
         epochs: Passes over the windows, in place of ``steps``.
         batch_size: Windows a batch; None chooses.
@@ -150,6 +151,7 @@ class Options:
     calibrate: bool = True
     preset: str = "good"
     ensemble: int | None = None
+    snapshots: bool = False
     steps: int | None = None
     epochs: int | None = None
     batch_size: int | None = None
@@ -197,6 +199,8 @@ def check_options(options: Options) -> None:
     Raises:
         ParameterError: For that reason.
     """
+    if options.snapshots and options.members < 2:
+        raise ParameterError("snapshots are members of a mean: pass ensemble=4 or so with them.")
     if options.weight_decay is not None and options.optimizer is not None:
         raise ParameterError("weight_decay belongs to the optimiser: set it in the one that is given.")
     known = {"preset": (options.preset, tuple(PRESETS)), "model": (options.model, (AUTO_MODEL, *MODELS))}
@@ -279,10 +283,13 @@ def usual_model(setting: Setting, rows: int) -> str:
 def members_of(options: Options, members: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """List as many members of an ensemble as were asked for: those that differ, then the same with other seeds.
 
+    Snapshots are of the best one: they differ by what training makes of them.
+
     Args:
         options: How many.
         members: What differs, best first: ``"model"``, ``"spec"`` and ``"options"`` (see ``build_ensemble``).
     """
+    members = members[:1] if options.snapshots else members
     each = [members[i % len(members)] for i in range(options.members)]
     return [one | {"spec": one["spec"] | {"seed": options.seed + i}} for i, one in enumerate(each)]
 
