@@ -130,21 +130,25 @@ def _run_in_numpy(
     if not out.lower().endswith((".csv", "-")):
         raise ParameterError(f"--runner numpy writes CSV; --out {out} names another kind of file.")
     runner, which = load_runner(model), EVERY
+    if runner.method != "network" and options["method"] is None:
+        raise ParameterError(
+            f"{model} forecasts by the method {runner.method}, and --runner numpy knows the network alone; pass "
+            "--method network."
+        )
     if table is not None:
         text = sys.stdin.read() if table == "-" else _text_of(table)
         which = feed(runner, io.StringIO(text, newline=""), "standard input" if table == "-" else table)
     found = runner.predict(options["horizon"], options["quantiles"], which)
+    # NaN marks quantiles that could not be calibrated: an empty cell, or null.
+    rows = [[None if cell != cell else cell for cell in row] for row in zip(*found.values(), strict=True)]
     if as_json:
-        records = [dict(zip(found, row, strict=True)) for row in zip(*found.values(), strict=True)]
+        records = [dict(zip(found, row, strict=True)) for row in rows]
         click.echo(json.dumps({"method": "network", "forecast": records}, indent=2))
         return
     lines = io.StringIO(newline="")
     writer = csv.writer(lines, lineterminator="\n")
     writer.writerow([escape(name) for name in found])
-    writer.writerows(
-        [escape(cell) if isinstance(cell, str) else cell for cell in row]
-        for row in zip(*found.values(), strict=True)
-    )
+    writer.writerows([escape(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
     if out == "-":
         sys.stdout.write(lines.getvalue())
         return

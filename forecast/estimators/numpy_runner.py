@@ -63,6 +63,7 @@ class NumpyRunner:
         ids: Of the series.
         columns: Names by role: ``time``, ``id``, ``target``, ``known_future`` …
         horizon: Rows forecast.
+        method: Who forecasts if the forecaster is asked; the runner knows ``"network"`` alone.
     """
 
     def __init__(self, file: ModelFile):
@@ -76,6 +77,7 @@ class NumpyRunner:
         self.ids, self.zone = list(described["history"]["ids"]), described["history"]["zone"]
         self.horizon, self.wanted = spec.horizon, tuple(described["wanted"])
         self.moves = _moves(numbers, spec) if described["calibrated"] else None
+        self.method = described["parameters"]["method"]
         self.targets, count = spec.targets, len(self.ids)
         constant = {k.removeprefix(CONSTANT): v for k, v in numbers.items() if k.startswith(CONSTANT)}
         values, offsets = numbers["history"], numbers["offsets"]
@@ -176,7 +178,7 @@ class NumpyRunner:
         Returns:
             Lists by the names and in the order of ``Forecaster.predict``; times as text.
         """
-        ahead, have = horizon or self.horizon, self.spec.quantiles or (0.5,)
+        ahead, have = self.horizon if horizon is None else horizon, self.spec.quantiles or (0.5,)
         if not 1 <= ahead <= self.horizon:
             raise ParameterError(
                 f"The NumPy runner forecasts up to the trained horizon of {self.horizon} rows; got {ahead}."
@@ -196,9 +198,7 @@ class NumpyRunner:
         times = np.repeat(steps[:, None], self.targets, axis=1).reshape(-1)
         found[self.columns["time"] or "step"] = self._written(times)
         if self.targets > 1:
-            found["target"] = [
-                name for _ in self.ids for name in self.columns["target"] for _ in range(ahead)
-            ]
+            found["target"] = [name for _ in every for name in self.columns["target"] for _ in range(ahead)]
         found["forecast"] = values[..., have.index(0.5)].reshape(-1).tolist()
         return found | {
             f"q{level:g}": values[..., have.index(level)].reshape(-1).tolist() for level in levels

@@ -57,6 +57,25 @@ def test_refusals(run, air, tmp_path, words, said):
     assert result.code == 2 and said in result.error
 
 
+def test_another_method_is_named(run, datasets, tiny, tmp_path):
+    done = run("fit", datasets / "air_passengers.csv", "--quiet", "--method", "auto", *tiny, folder=tmp_path)
+    assert done.code == 0, done.err
+    words = ["predict", "air_passengers.forecast", "--runner", "numpy"]
+    assert "forecasts by the method auto" in run(*words, folder=tmp_path).error
+    network = [*words[:2], "--method", "network"]
+    alike(run(*words, "--method", "network", folder=tmp_path).out, run(*network, folder=tmp_path).out)
+
+
+def test_quantiles_out_of_reach_are_empty(run, datasets, tiny, tmp_path):
+    words = ["--quantiles", "0.001,0.999", "--quiet", *tiny]
+    assert run("fit", datasets / "air_passengers.csv", *words, folder=tmp_path).code == 0
+    words = ["predict", "air_passengers.forecast", "--quiet"]
+    want, found = (run(*words, *more, folder=tmp_path).out for more in ([], ["--runner", "numpy"]))
+    assert rows_of(found)[1][2:] == ["", ""] and rows_of(want)[1][2:] == ["", ""]
+    record = json.loads(run(*words, "--runner", "numpy", "--json", folder=tmp_path).out)["forecast"][0]
+    assert record["q0.001"] is None
+
+
 def test_it_starts_without_keras_and_pandas(apart, air, tmp_path):
     heavy = "import sys; sys.modules['keras'] = sys.modules['pandas'] = sys.modules['tensorflow'] = None\n"
     (tmp_path / "sitecustomize.py").write_text(heavy)

@@ -115,6 +115,20 @@ def test_columns_known_ahead(tmp_path):
     close(runner.predict(), model.predict(ahead))
 
 
+def test_several_targets(tmp_path):
+    table = shops(90, 2).assign(left=lambda frame: 100 - frame["sold"])
+    for options in ({"independent": False}, {}):
+        model = forecast.Forecaster(**SMALL, model="rnn", target=("sold", "left"), **options).fit(
+            older(table, 6)
+        )
+        model.save(tmp_path / "two.forecast")
+        runner = load_runner(tmp_path / "two.forecast")
+        close(runner.predict(), model.predict())
+        newer = table[table["shop"] == "s1"]
+        which = feed(runner, text_of(newer), "new.csv")
+        close(runner.predict(which=which), model.predict(newer))
+
+
 @pytest.mark.parametrize("step", ["h", "15min", "D", "B", "W", "MS", "ME", "QS"])
 def test_times_ahead(tmp_path, step):
     times = pd.date_range("2020-01-31", periods=60, freq=step)
