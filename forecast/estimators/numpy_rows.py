@@ -50,6 +50,10 @@ def feed(runner: NumpyRunner, lines: Iterable[str], source: str) -> np.ndarray:
     stamps = _stamps(times, source, integer=runner.step["kind"] == "integer", zone=runner.zone)
     which = np.unique(number)
     newer = [_newer(runner, int(k), stamps[number == k], values[number == k], source) for k in which]
+    newer = [
+        (rows[runner.pass_over(int(k), len(rows)) :], ahead)
+        for k, (rows, ahead) in zip(which, newer, strict=True)
+    ]
     for step in range(max((len(rows) for rows, _ in newer), default=0)):
         on = [i for i, (rows, _) in enumerate(newer) if step < len(rows)]
         row = np.array([newer[i][0][step] for i in on])

@@ -129,6 +129,15 @@ class NumpyRunner:
         )
         self.known[which] += 1
 
+    def pass_over(self, k: int, rows: int) -> int:
+        """Go as far ahead in ``rows`` new rows of series ``k`` as no forecast behind them looks; return how far."""
+        far = 0 if isinstance(self.reader, Steps) else max(rows - self.reader.reach - self.horizon, 0)
+        if far:
+            self.known[k] += far
+            left = self.ahead[k, far:]
+            self.ahead[k] = np.concatenate([left, np.full((self.horizon - len(left), left.shape[1]), np.nan)])
+        return far
+
     def know(self, k: int, rows: Any) -> None:
         """Take what is known ahead of series ``k``, from its next row on: ``(rows, known-ahead columns)``."""
         rows = np.asarray(rows, np.float64)[: self.horizon]

@@ -59,7 +59,7 @@ def test_quiet_json_is_one_document_and_nothing_else(run, tmp_path, datasets, ti
     document = json.loads(result.out)
     assert set(document) == {
         *("choices", "setting", "comparison", "held_out", "verdict", "stopped", "halved", "best_epoch"),
-        *("method", "forecast", "files", "weights", "gate", "resume"),
+        *("method", "forecast", "files", "weights", "gate", "health", "resume"),
     }
     assert document["files"]["model"] == "nile.forecast"
     assert document["method"] == "network"

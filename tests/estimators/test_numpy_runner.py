@@ -102,6 +102,16 @@ def test_missing_rows_and_some_series_only(saved):
     close(runner.predict(which=which), want)
 
 
+@pytest.mark.parametrize("name", ["rnn", "padded", "stateful"])
+def test_many_rows_at_once(saved, name):
+    folder, _ = saved
+    model, runner = forecast.load(folder / f"{name}.forecast"), load_runner(folder / f"{name}.forecast")
+    longer = shops(400, 3)
+    longer.loc[longer.index[::7], "sold"] = np.nan
+    feed(runner, text_of(longer), "longer.csv")
+    close(runner.predict(), model.predict(longer))
+
+
 def test_columns_known_ahead(tmp_path):
     table = shops(90, 2, covariates=True)
     model = forecast.Forecaster(**SMALL, **COVARIATES, model="rnn").fit(older(table, 6))
