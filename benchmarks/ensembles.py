@@ -1,4 +1,4 @@
-"""One network, a mean of seeds and a mean of snapshots: errors on held-out rows of shipped tables, and what they cost.
+"""One network, a mean of three and a mean of snapshots: errors on held-out rows of shipped tables, and what they cost.
 
 python benchmarks/ensembles.py --seeds 3
 """
@@ -20,7 +20,7 @@ TABLES = ("air_passengers", "co2", "elnino", "sunspots")
 WAYS = {
     "one network": {"ensemble": 1},
     "three snapshots": {"ensemble": 3, "snapshots": True},
-    "three seeds": {"ensemble": 3},
+    "three members": {"ensemble": 3},
 }
 
 

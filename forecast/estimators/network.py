@@ -27,8 +27,9 @@ from forecast.models.spec import Spec
 from forecast.training.carrying import Standpoint, stand_at
 from forecast.training.course import Listeners, Plan, Record, joined
 from forecast.training.diagnosing import diagnose
-from forecast.training.fit import at_half_rate, compile_model, copied, expected_seconds, forget_moments, train
+from forecast.training.fit import at_half_rate, compile_model, copied, expected_seconds, forget_moments
 from forecast.training.gradients import AFTER, BEFORE, Health
+from forecast.training.lending import train_in
 from forecast.training.predict import predict_windows
 
 # Calibration looks at no more windows than this: beyond it the quantiles no longer move.
@@ -152,6 +153,7 @@ def fit_network(
     model = chosen.architecture.build(chosen.spec, options.builder)
     parts = _parts(model, chosen.architecture, chosen.spec)
     share, jobs = with_budget(options, chosen.left / len(parts)), []
+    alike = chosen.architecture.alike(chosen.spec)
     for part, spec in parts:
         windows = lessons.teaching(spec)
         plan = plan_of(part, windows, share, spec)
@@ -164,13 +166,14 @@ def fit_network(
     told = (*tell_extras(lessons.extras), *chosen.choices, *_slower(chosen.architecture))
     if listeners.announce is not None:
         # Only where somebody reads it: estimating the seconds costs some itself.
-        listeners.announce((*told, _work(jobs, options)))
+        listeners.announce((*told, _work(jobs, alike, options)))
     health = (diagnose(parts[0][0], jobs[0][1], BEFORE),) if listeners.diagnose else ()
     records: list[Record] = []
     for place, ((part, windows, plan), (_, spec)) in enumerate(zip(jobs, parts, strict=True)):
         if options.snapshots and place:
             part.set_weights(jobs[place - 1][0].get_weights())
-        records.append(train(part, windows, lessons.judging(spec), plan, listeners=listeners))
+        judging, program = lessons.judging(spec), jobs[alike[place]][0]
+        records.append(train_in(program, part, windows, judging, plan, listeners=listeners))
     network = Network(
         model,
         chosen.spec,
@@ -195,14 +198,16 @@ def go_on(
     """
     least = min(options.horizons) if options.horizons else None
     lessons = Lessons(panel, setting, panel.ends, 0, network.encoder, network.extras, least)
-    records = []
-    for (part, spec), before in zip(network.parts, network.members, strict=True):
+    records, parts = [], network.parts
+    for first, (part, spec), before in zip(
+        network.architecture.alike(network.spec), parts, network.members, strict=True
+    ):
         windows = lessons.teaching(spec)
         plan = plan_of(part, windows, with_budget(options, 1 / len(network.parts)), spec)
         epochs = -(-max(before.best_epoch, 1) // 3)
         plan = at_half_rate(part, replace(plan, epochs=epochs))
         forget_moments(part)
-        records.append(train(part, windows, None, plan, listeners=listeners))
+        records.append(train_in(parts[first][0], part, windows, None, plan, listeners=listeners))
     return replace(network, record=reduce(joined, records, network.record))
 
 
@@ -241,9 +246,12 @@ def _slower(architecture: Architecture) -> tuple[Choice, ...]:
     )
 
 
-def _work(jobs: list[tuple[keras.Model, Windows, Plan]], options: Options) -> Choice:
+def _work(jobs: list[tuple[keras.Model, Windows, Plan]], alike: list[int], options: Options) -> Choice:
     """Say how many steps there will be, and how long they will take at about."""
-    seconds = sum(expected_seconds(*job) for job in jobs)
+    seconds = sum(
+        expected_seconds(jobs[first][0], *job[1:], compiled=first < place)
+        for place, (first, job) in enumerate(zip(alike, jobs, strict=True))
+    )
     steps = sum(plan.total for _, _, plan in jobs)
     several = f" of {len(jobs)} networks" if len(jobs) > 1 else ""
     return Choice("training", f"{steps:,} steps{several}, about {seconds:.0f} s", "--preset", options.preset)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -58,8 +58,19 @@ class Architecture:
 
     def specs(self, spec: Spec) -> list[Spec]:
         """Return the specs of its members, or its own."""
-        members = self.options["members"] if self.name == ENSEMBLE else ({},)
-        return [member_spec(spec, member) for member in members]
+        return [member_spec(spec, member) for member in self._members]
+
+    def alike(self, spec: Spec) -> list[int]:
+        """Return for each of them the place of the first one that differs in its seed at most."""
+        forms = [
+            (member.get("model"), member.get("options"), replace(own, seed=0))
+            for member, own in zip(self._members, self.specs(spec), strict=True)
+        ]
+        return [forms.index(form) for form in forms]
+
+    @property
+    def _members(self) -> Sequence[Mapping[str, Any]]:
+        return self.options["members"] if self.name == ENSEMBLE else ({},)
 
 
 @dataclass(frozen=True)

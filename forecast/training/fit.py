@@ -192,11 +192,11 @@ def _run(model: keras.Model, keeper: Keeper) -> None:
     keeper.restore()
 
 
-def expected_seconds(model: keras.Model, windows: Windows, plan: Plan) -> float:
+def expected_seconds(model: keras.Model, windows: Windows, plan: Plan, *, compiled: bool = False) -> float:
     """Estimate how long training a compiled model will take on this machine, without training it.
 
     A forward pass of one batch is timed, after one that compiles it; a training step costs about three. Compiling
-    the training step is taken to cost a few seconds.
+    the training step is taken to cost a few seconds, unless it will have been compiled by then.
     """
     form, inputs = model, windows.inputs(np.arange(min(plan.batch_size, len(windows))))
     if forms_of(model).carried is not None:
@@ -207,7 +207,7 @@ def expected_seconds(model: keras.Model, windows: Windows, plan: Plan) -> float:
         for _ in range(2):
             form.predict_on_batch(inputs)
     step = 3 * (time.perf_counter() - began) / 2
-    least = COMPILING + plan.total * step
+    least = plan.total * step + (0.0 if compiled else COMPILING)
     return least if plan.budget is None else min(least, plan.budget)
 
 

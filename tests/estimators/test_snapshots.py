@@ -16,15 +16,15 @@ OPTIONS = SMALL_NETWORK | PLAIN | {"steps": 60, "refit": False, "seed": 3}
 def test_members_go_on_from_each_other(monkeypatch):
     began, ended, plans = [], [], []
 
-    def train(part, windows, judging, plan, **listeners):
+    def train(program, part, windows, judging, plan, **listeners):
         began.append(part.get_weights())
-        record = real(part, windows, judging, plan, **listeners)
+        record = real(program, part, windows, judging, plan, **listeners)
         ended.append(part.get_weights())
         plans.append(plan)
         return record
 
-    real = networks.train
-    monkeypatch.setattr(networks, "train", train)
+    real = networks.train_in
+    monkeypatch.setattr(networks, "train_in", train)
     model = forecast.Forecaster(**OPTIONS, ensemble=3, snapshots=True).fit(shops(60, 2))
     assert len(began) == 3
     for before, after in zip(ended, began[1:], strict=False):
