@@ -47,7 +47,7 @@ class Forecaster(RegressorMixin, BaseEstimator):
         layers: Number of its layers; None: its usual one.
         bidirectional: Read the context in both directions (rnn).
         dropout: Share dropped; None: the network's usual one.
-        recurrent_dropout: Share of the state dropped between steps (rnn; slow: leaves cuDNN).
+        recurrent_dropout: Share of the state that is dropped between steps, one mask a batch (rnn, stateful).
         activation: ``"tanh"``, ``"relu"`` or ``"leaky_relu"`` (rnn).
         start: First recurrent kernel: ``"orthogonal"``, or ``"identity"`` for ReLU (rnn).
         stateful: Carry the state through each series, so that a new row is read in constant time (see ``stream``).

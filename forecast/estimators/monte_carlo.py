@@ -113,4 +113,4 @@ def dropout_passes(network: Network, windows: Windows, passes: int, seed: int) -
 def _share(layer: Any) -> float:
     """Return what a layer drops, of its inputs or of its state."""
     inner = getattr(layer, "forward_layer", layer)
-    return float(getattr(inner, "rate", 0) or getattr(inner, "recurrent_dropout", 0) or 0)
+    return float(getattr(inner, "rate", 0) or getattr(inner, "state_dropout", 0) or 0)

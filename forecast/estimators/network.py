@@ -234,16 +234,10 @@ def floored(values: np.ndarray, spec: Spec) -> np.ndarray:
 
 def _slower(architecture: Architecture) -> tuple[Choice, ...]:
     """Say what keeps recurrent layers from cuDNN's kernel on a GPU."""
-    reasons = {
-        "--recurrent-dropout": bool(architecture.options.get("recurrent_dropout")),
-        "--activation": architecture.options.get("activation", "tanh") != "tanh",
-    }
-    why = "cuDNN runs LSTM and GRU with tanh and without recurrent dropout"
-    return tuple(
-        Choice("speed", "step by step, without cuDNN's kernel on a GPU", flag, why)
-        for flag, there in reasons.items()
-        if there
-    )
+    if architecture.options.get("activation", "tanh") == "tanh":
+        return ()
+    what, why = "step by step, without cuDNN's kernel on a GPU", "cuDNN runs LSTM and GRU with tanh"
+    return (Choice("speed", what, "--activation", why),)
 
 
 def _work(jobs: list[tuple[keras.Model, Windows, Plan]], alike: list[int], options: Options) -> Choice:

@@ -7,12 +7,14 @@ the same call with interchangeable weights.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import keras
 
 from forecast.errors import ParameterError
 from forecast.models.spec import check_word
+from forecast.models.state_dropout import DROPPED
 
 CELLS = {"rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
 STEP_CELLS = {"rnn": keras.layers.SimpleRNNCell, "lstm": keras.layers.LSTMCell, "gru": keras.layers.GRUCell}
@@ -35,7 +37,7 @@ def recurrent(
 ) -> keras.layers.Layer:
     """Make one recurrent layer, cuDNN-ready on a GPU wherever Keras can use it.
 
-    cuDNN runs LSTM and GRU with ``activation="tanh"`` and ``recurrent_dropout=0``. A mask passed when
+    cuDNN runs LSTM and GRU with ``activation="tanh"``. A mask passed when
     calling the layer must be right-padded without an empty row (``layers.LengthMask`` makes such masks).
 
     Args:
@@ -47,7 +49,7 @@ def recurrent(
         activation: ``"tanh"``, ``"relu"`` or ``"leaky_relu"`` of the candidate state.
         start: How the recurrent kernel begins: ``"orthogonal"``, or ``"identity"`` (for ReLU, so that a
             fresh network remembers; Le, Jaitly and Hinton 2015, arXiv 1504.00941).
-        recurrent_dropout: Share of the state dropped between steps.
+        recurrent_dropout: Share of the state that is dropped between steps; see ``state_dropout``.
         seed: Seed of the initial weights and of the dropout.
 
     Raises:
@@ -60,12 +62,12 @@ def recurrent(
     check_word("cell", cell, tuple(CELLS))
     check_word("activation", activation, ACTIVATIONS)
     check_word("start", start, STARTS)
-    layer = CELLS[cell](
+    kind = partial(DROPPED[cell], state_dropout=recurrent_dropout) if recurrent_dropout else CELLS[cell]
+    layer = kind(
         units,
         activation=activation,
         return_sequences=sequences,
         return_state=states,
-        recurrent_dropout=recurrent_dropout,
         kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
         recurrent_initializer=_start(start, cell, seed + 1),
         seed=seed + 2,

@@ -54,7 +54,7 @@ def build_rnn(
         layers: Number of recurrent layers.
         bidirectional: Read the context in both directions (never the horizon).
         dropout: Share of inputs dropped between the layers and before the head.
-        recurrent_dropout: Share of the state dropped between steps; takes cuDNN's place on a GPU.
+        recurrent_dropout: Share of the state that is dropped between steps, one mask a batch.
         activation: ``"tanh"``, ``"relu"`` or ``"leaky_relu"``; only tanh runs on cuDNN.
         start: ``"orthogonal"`` or, for ``cell="rnn"``, ``"identity"`` recurrent kernels.
         residual: Add each layer's input to its output, from the second layer on.

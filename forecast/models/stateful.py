@@ -56,7 +56,7 @@ def build_stateful(
         units: Width of each recurrent layer.
         layers: Number of recurrent layers.
         dropout: Share of inputs dropped between the layers and before the head.
-        recurrent_dropout: Share of the state dropped between steps; takes cuDNN's place on a GPU.
+        recurrent_dropout: Share of the state that is dropped between steps, one mask a batch.
         activation: ``"tanh"``, ``"relu"`` or ``"leaky_relu"``; only tanh runs on cuDNN.
         start: ``"orthogonal"`` or, for ``cell="rnn"``, ``"identity"`` recurrent kernels.
         chunk: Rows of a stretch: so far back do gradients reach.

@@ -260,6 +260,7 @@ def _weighted(values: Any, weights: Any, axis: Any, prior: float = 0.0) -> Any:
 
 
 _KINDS = {"SimpleRNN": "rnn", "GRU": "gru", "LSTM": "lstm"}
+_KINDS |= {f"Dropped{name}": kind for name, kind in _KINDS.items()}
 LAYERS: dict[str, Callable[..., Any]] = {
     **{
         name: lambda c, w, *a, _kind=kind, **k: _recurrent(_kind, c, w, *a, **k)

@@ -276,7 +276,7 @@ def test_architectures_of_the_command_line_are_those_there_are():
 @pytest.mark.parametrize(
     ("options", "flag"),
     [
-        ({"recurrent_dropout": 0.2}, "--recurrent-dropout"),
+        ({"recurrent_dropout": 0.2}, None),
         ({"activation": "relu"}, "--activation"),
         ({}, None),
     ],
