@@ -43,6 +43,7 @@ ETTH1: dict[str, dict[str, Any]] = {
     "gru": {"model": "rnn", "cell": "gru", "context": 96, "anchor": "last"},
     "lstm": {"model": "rnn", "cell": "lstm", "context": 96, "anchor": "last"},
     "simple rnn": {"model": "rnn", "cell": "rnn", "context": 96, "anchor": "last"},
+    "gru, carried state": {"model": "stateful", "cell": "gru"},
     "gru, no anchor": {"model": "rnn", "cell": "gru", "context": 96, "anchor": "none", "skip": False},
     "lstm, no anchor": {"model": "rnn", "cell": "lstm", "context": 96, "anchor": "none", "skip": False},
     "simple rnn, no anchor": {"model": "rnn", "cell": "rnn", "context": 96, "anchor": "none", "skip": False},
