@@ -73,7 +73,7 @@ class Probe:
             return
         copy = _copied(model, lambda call: self._keep(call).run(counts[len(self.calls) - 1]))
         seen = [part for call in self.calls for part in (call.rows, *call.outputs, call.real)]
-        self.seen, self.model = keras.Model(copy.inputs, seen), _Still(copy)
+        self.seen, self.model = keras.Model(copy.input, seen), _Still(copy)
         self.model.compile(optimizer=_Recorder(), loss=loss, jit_compile=False)
         self.model.optimizer.build(self.model.trainable_variables)
 
@@ -93,7 +93,7 @@ class Probe:
         plain = _copied(model, lambda call: found.append(call) or call.run())
         if not found:
             return []
-        read = keras.Model(plain.inputs, [call.rows for call in found])
+        read = keras.Model(plain.input, [call.rows for call in found])
         with quiet_tracing():
             return [len(rows) for rows in _listed(read.predict_on_batch(self.batch[0]))]
 
@@ -113,7 +113,7 @@ def _copied(model: keras.Model, recurrent: Callable[[_Call], Any]) -> keras.Mode
         return layer(*args, **named)
 
     # A model of its own, as a compiled one would be compiled again.
-    bare = keras.Model(model.inputs, model.outputs)
+    bare = keras.Model(model.input, model.outputs)
     return keras.models.clone_model(bare, clone_function=lambda layer: layer, call_function=call)
 
 

@@ -34,6 +34,9 @@ def test_models_and_training_on_another_backend(backend):
         "tests/models/test_autoregressive.py",
         "tests/models/test_autoencoder.py",
         "tests/models/test_running.py",
+        "tests/models/test_state_dropout.py",
+        "tests/models/test_stateful.py",
+        "tests/runner",
         "tests/training",
     ]
     found = subprocess.run(

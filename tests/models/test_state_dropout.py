@@ -12,7 +12,7 @@ from forecast.models.recurrent import recurrent
 from tests.models.differentiating import value_and_gradient
 from tests.tables import PLAIN, SMALL_NETWORK, shops
 
-RATE, UNITS = 0.5, 6
+RATE, UNITS = 0.5, 12
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 ROWS = np.random.default_rng(0).standard_normal((3, 7, 2)).astype("float32")
 MASK = np.arange(7) < np.array([7, 4, 1])[:, None]
