@@ -196,8 +196,8 @@ def _outside(scores: Scores) -> NDArray[np.bool_]:
 
 def bounds(evidence: Evidence, row: int, stream: int) -> tuple[float, float]:
     """Return the interval outside of which the stream's evidence is as rare as the rate asked for."""
-    limit, expected = evidence.limits.at(row, stream), evidence.scores.expected[row, stream]
-    centre, unit = (array[row, stream] for array in evidence.scores.arrays[3:])
+    scores = evidence.scores
+    limit, expected = evidence.limits.at(row, stream), scores.expected[row, stream]
     kind, rows = evidence.streams[stream].kind, evidence.streams[stream].rows
     if kind in ("above", "below"):
         other = "below" if kind == "above" else "above"
@@ -209,7 +209,9 @@ def bounds(evidence: Evidence, row: int, stream: int) -> tuple[float, float]:
         return -float(ends["below"]), float(ends["above"])
     if kind in ("range", "likelihood"):
         return np.nan, np.nan  # their scores have another unit than the values
-    if not np.isnan(centre):
+    centre = np.nan if scores.centre is None else scores.centre[row, stream]
+    if scores.unit is not None and not np.isnan(centre):
+        unit = scores.unit[row, stream]
         with np.errstate(over="ignore", invalid="ignore"):
             bent = np.arcsinh((expected - centre) / unit)
             return float(centre + unit * np.sinh(bent - limit)), float(centre + unit * np.sinh(bent + limit))

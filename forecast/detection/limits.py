@@ -62,8 +62,17 @@ class Limits:
         if first < 0:
             return float(self.last[column])
         if (first, column) not in self._found:
-            new = self.scores.values[:first, column]
             engine = self.engines[column]
-            window = np.concatenate([self.pasts[column].scores, new[~np.isnan(new)]])[-engine.window :]
-            self._found[first, column] = engine.limit(window, self.rate)
+            window = np.concatenate([self.pasts[column].scores, self._newest(first, column)])
+            self._found[first, column] = engine.limit(window[-engine.window :], self.rate)
         return self._found[first, column]
+
+    def _newest(self, stop: int, column: int) -> Floats:
+        """Return the scores before a row: all of them, or at least a window of the newest."""
+        window = self.engines[column].window
+        for begin in (max(stop - 2 * window, 0), 0):
+            new = self.scores.values[begin:stop, column]
+            new = new[~np.isnan(new)]
+            if len(new) >= window:
+                break
+        return new

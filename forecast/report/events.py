@@ -150,16 +150,16 @@ def _chosen(newest: dict[object, Found], series: Sequence[object] | None) -> lis
 def _draw_channel(ax: Axes, one: Found, channel: int, name: str) -> None:
     evidence = one.evidence
     stream = _shown_stream(evidence, name)
-    ends = np.array([bounds(evidence, row, stream) for row in range(len(one.times))])
     expected, actual = evidence.scores.expected[:, stream], evidence.scores.actual[:, stream]
     keep = _thinned(actual)
     x = one.times[keep]
-    finite = np.all(np.isfinite(ends), axis=1)[keep]
+    ends = np.array([bounds(evidence, row, stream) for row in keep.tolist()])
+    finite = np.all(np.isfinite(ends), axis=1)
     if finite.any():
         ax.fill_between(
             x,
-            ends[keep, 0],
-            ends[keep, 1],
+            ends[:, 0],
+            ends[:, 1],
             where=finite,
             color=TINTS[0],
             linewidth=0,
