@@ -13,10 +13,28 @@ from typing import Any
 import keras
 
 from forecast.errors import ParameterError
+from forecast.models.dtypes import REGISTER
 from forecast.models.spec import check_word
-from forecast.models.state_dropout import DROPPED
+from forecast.models.state_dropout import StateDropout
+
+
+@REGISTER
+class DroppedSimpleRNN(StateDropout, keras.layers.SimpleRNN):
+    """A SimpleRNN that drops parts of its state."""
+
+
+@REGISTER
+class DroppedLSTM(StateDropout, keras.layers.LSTM):
+    """An LSTM that drops parts of its state."""
+
+
+@REGISTER
+class DroppedGRU(StateDropout, keras.layers.GRU):
+    """A GRU that drops parts of its state."""
+
 
 CELLS = {"rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
+DROPPED = {"rnn": DroppedSimpleRNN, "lstm": DroppedLSTM, "gru": DroppedGRU}
 STEP_CELLS = {"rnn": keras.layers.SimpleRNNCell, "lstm": keras.layers.LSTMCell, "gru": keras.layers.GRUCell}
 ACTIVATIONS = ("tanh", "relu", "leaky_relu")
 STARTS = ("orthogonal", "identity")

@@ -8,13 +8,10 @@ sequence, which no kernel can hold, and goes step by step.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import keras
 from keras import ops
-
-from forecast.models.dtypes import REGISTER
 
 
 class StateDropout:
@@ -33,7 +30,7 @@ class StateDropout:
     """
 
     def __init__(self, units: int, *, state_dropout: float = 0.0, seed: int | None = None, **options: Any):
-        super().__init__(units, seed=seed, **options)
+        super().__init__(units, seed=seed, **options)  # pyright: ignore[reportCallIssue]
         self.state_dropout = state_dropout
         self.state_seed = keras.random.SeedGenerator(seed)
 
@@ -57,22 +54,3 @@ class StateDropout:
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()  # pyright: ignore[reportAttributeAccessIssue]
         return config | {"state_dropout": self.state_dropout}
-
-
-@REGISTER
-class DroppedSimpleRNN(StateDropout, keras.layers.SimpleRNN):
-    """A SimpleRNN that drops parts of its state."""
-
-
-@REGISTER
-class DroppedLSTM(StateDropout, keras.layers.LSTM):
-    """An LSTM that drops parts of its state."""
-
-
-@REGISTER
-class DroppedGRU(StateDropout, keras.layers.GRU):
-    """A GRU that drops parts of its state."""
-
-
-DROPPED: Mapping[str, Any] = {"rnn": DroppedSimpleRNN, "lstm": DroppedLSTM, "gru": DroppedGRU}
-"""Layer of each cell, by name."""
