@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from forecast.cli.opening import read_rows
+from forecast.cli.opening import contract_of, read_rows, was_wide
 from forecast.errors import ForecastWarning, InputError
 
 _CHUNK = 2**20
@@ -87,14 +87,31 @@ def _piped() -> Iterator[tuple[bytes, bytes, int]]:
 def readable_rows(
     file: Any, table: str, ctx: click.Context, header: bytes, lines: bytes, *, future_only: bool = False
 ) -> Iterator[Any]:
-    """Yield tables of the lines: one, or where some cannot be read, one of each that can."""
+    """Yield tables of the lines: one, or where some cannot be read, one of each that can.
+
+    Raises:
+        InputError: The first line does not name the columns, so that no line can be read.
+    """
     try:
         yield read_rows(file, table, ctx, content=header + lines, future_only=future_only)
         return
     except InputError as error:
+        _check_columns(file, table, header)
         if lines.count(b"\n") <= 1:
             warnings.warn(f"A row was passed over. {error}", ForecastWarning, stacklevel=2)
             return
     for line in io.BytesIO(lines):
         if line.strip():
             yield from readable_rows(file, table, ctx, header, line, future_only=future_only)
+
+
+def _check_columns(file: Any, table: str, header: bytes) -> None:
+    """Refuse a table whose first line lacks the time or the id of the rows."""
+    contract, first = contract_of(file), header.decode(errors="replace").strip()
+    if dict(contract.reading).get("header") is False or "\ufffd" in first:
+        # Names that cannot be looked for.
+        return
+    missing = [name for name in (contract.columns.time, contract.columns.id) if name and name not in first]
+    if missing and not was_wide(contract.columns):
+        source = "standard input" if table == "-" else table
+        raise InputError(f"{source}: there is no column {missing[0]!r}; its first line is {first[:200]!r}.")

@@ -152,6 +152,7 @@ def read_rows(
     source = table
     if table == "-" or content is not None:
         source = _Stdin(sys.stdin.buffer.read() if content is None else content)
+        source.name = "standard input" if table == "-" else table
     reading = dict(contract.reading) | given(ctx, {name: ctx.params.get(name) for name in READING})
     roles: dict[str, Any] = {"time": columns.time or "none"}
     if reading.get("layout") != "wide":
@@ -160,7 +161,7 @@ def read_rows(
         found = read_table(source, **roles, **reading)
     except TableError:
         held = set(_names(source, reading))
-        if _was_wide(columns) and not held & {columns.id, *columns.target}:
+        if was_wide(columns) and not held & {columns.id, *columns.target}:
             wide: dict[str, Any] = reading | {"layout": "wide"}
             found = read_table(_again(source), time=roles["time"], **wide)
         elif future_only and columns.known_future and not held & {*columns.target, *columns.past_only}:
@@ -173,7 +174,7 @@ def read_rows(
     return found.frame.assign(**dict.fromkeys(missing, float("nan")))
 
 
-def _was_wide(columns: Any) -> bool:
+def was_wide(columns: Any) -> bool:
     """Whether training read a wide table, whose columns became rows under these names."""
     from forecast.data.assembly import WIDE_ID, WIDE_VALUE
 
@@ -204,9 +205,9 @@ def contract_of(file: ModelFile) -> Contract:
 
 
 class _Stdin(io.BytesIO):
-    """Standard input, which can be read once only, kept for reading again."""
+    """Standard input or a part of a table, which can be read once only, kept for reading again."""
 
-    name = "standard input"
+    name: str
 
 
 def _again(source: Any) -> Any:

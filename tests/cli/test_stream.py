@@ -126,10 +126,16 @@ def test_mistakes_get_one_line(folder, words, told):
     assert told in done.output + str(done.exception) and "Traceback" not in done.output
 
 
-def test_a_table_without_the_columns_is_refused_line_by_line(folder):
+def test_a_table_without_the_columns_is_refused_at_once(folder):
     models, _ = folder
     done = run(str(models / "carried.forecast"), stdin="a,b\n1,2\n")
-    assert done.exit_code == 0 and done.stdout == "" and "passed over" in done.stderr
+    assert code_of(done) == 2 and done.stdout == ""
+    assert "standard input: there is no column 'day'; its first line is 'a,b'." in done.output + str(
+        done.exception
+    )
+    Path("other.csv").write_text("day,y\n2024-04-01,2\n")
+    done = run(str(models / "carried.forecast"), "other.csv")
+    assert code_of(done) == 2 and "other.csv: there is no column 'shop'" in done.output + str(done.exception)
 
 
 @pytest.mark.slow
