@@ -66,7 +66,7 @@ def close(found: pd.DataFrame, expected: pd.DataFrame) -> None:
     assert found["day"].tolist() == expected["day"].tolist()
     assert found["shop"].tolist() == expected["shop"].tolist()
     names = [name for name in expected if name == "forecast" or name.startswith("q0")]
-    np.testing.assert_allclose(found[names], expected[names], rtol=2e-6, atol=2e-6)
+    np.testing.assert_allclose(found[names], expected[names], rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -147,7 +147,7 @@ def test_a_single_series_is_read_in_plain_numbers(fits):
     for value in frame["sold"][40:]:
         found = stream.push(float(value))
     expected = from_the_start(model, frame)
-    np.testing.assert_allclose(found[0, :, 0, 1], expected["forecast"], rtol=2e-6)
+    np.testing.assert_allclose(found[0, :, 0, 1], expected["forecast"], rtol=1e-6)
 
 
 def test_a_stream_goes_on_from_a_file_that_another_process_may_read(fits, tmp_path):
@@ -196,7 +196,7 @@ def test_series_may_be_new(fits, name):
     expected = from_the_start(model, pd.concat([table(), fresh]))
     same = found[found["shop"] == name].reset_index(drop=True)
     wanted = expected[expected["shop"] == name].reset_index(drop=True)
-    np.testing.assert_allclose(same["forecast"], wanted["forecast"], rtol=2e-6)
+    np.testing.assert_allclose(same["forecast"], wanted["forecast"], rtol=1e-6)
     everything = stream.forecast()
     assert everything["shop"].drop_duplicates().tolist() == list(stream.ids)
     again = everything[everything["shop"] == name]
