@@ -17,14 +17,12 @@ from forecast.estimators.contract import as_table, forecast_table
 from forecast.estimators.network import floored
 from forecast.estimators.stream_clock import StreamClock
 from forecast.estimators.stream_engines import make_engine
+from forecast.estimators.stream_rows import check_times, emptied, laid_over
 from forecast.evaluation.moves import Moves
 from forecast.runner.steps import EVERY
 
 if TYPE_CHECKING:
     from forecast.estimators.forecaster import Forecaster
-
-# A series that goes on more rows than this behind its newest one has a wrong time, not a gap.
-LONGEST_GAP = 50_000
 
 
 class Stream:
@@ -233,7 +231,7 @@ class Stream:
         begins = np.zeros(len(given))
         if given.columns.time is not None:
             begins = given.step.positions(given.starts, self.times[numbers])
-        self._check_times(given, numbers, begins)
+        check_times(given, self.times[numbers], begins)
         counts = np.zeros(len(given), np.int64)
         for i, (k, begin) in enumerate(zip(numbers.tolist(), begins.astype(np.int64).tolist(), strict=True)):
             span = slice(int(given.offsets[i]), int(given.offsets[i + 1]))
@@ -242,7 +240,7 @@ class Stream:
                 self.passed_over += int(present[:-begin].sum())
                 rows, begin = rows[-begin:], 0
             if len(rows):
-                self.waiting[k] = _laid(self.waiting.get(k, rows[:0]), rows, begin)
+                self.waiting[k] = laid_over(self.waiting.get(k, rows[:0]), rows, begin)
                 counts[i] = self._readable(k)
         return numbers, counts
 
@@ -260,24 +258,6 @@ class Stream:
         self.waiting[k] = self.waiting[k][over:]
         self._rows[k] += over
         return int(observed[-1]) + 1 - over
-
-    def _check_times(self, given: Panel, numbers: np.ndarray, begins: np.ndarray) -> None:
-        """Refuse times off the steps of a series, and such that nearly all rows would be missing."""
-        wrong = np.flatnonzero(np.isnan(begins) | (begins > LONGEST_GAP))
-        if not len(wrong):
-            return
-        i = int(wrong[0])
-        who = f"Series {given.ids[i]!r}" if given.columns.id is not None else "The table"
-        expected = self.times[numbers[i]]
-        if np.isnan(begins[i]):
-            raise InputError(
-                f"{who} has a row at {given.starts[i]}, between two steps of {given.step} from {expected}; give rows "
-                "on its steps."
-            )
-        raise InputError(
-            f"{who} has a row at {given.starts[i]}, {int(begins[i]):,} steps behind {expected}, which comes next; "
-            "correct its time, or begin a new stream."
-        )
 
     def _add_new(self, given: Panel) -> None:
         """Begin the series that are new, behind those there are."""
@@ -404,19 +384,4 @@ def stream(self: Forecaster, state: Any = None) -> Stream:
         from forecast.estimators.stream_saving import restore_stream
 
         restore_stream(found, state)
-    return found
-
-
-def emptied(panel: Panel, starts: pd.Index) -> Panel:
-    """Return a panel of the same series without rows, which begin at other times."""
-    none = panel.values[:0], np.zeros(len(panel) + 1, np.int64), panel.present[:0]
-    return replace(panel, values=none[0], offsets=none[1], present=none[2], starts=starts)
-
-
-def _laid(waiting: np.ndarray, rows: np.ndarray, begin: int) -> np.ndarray:
-    """Lay rows over those that wait, from row ``begin`` on; empty cells leave what is there."""
-    longer = max(begin + len(rows) - len(waiting), 0)
-    found = np.pad(waiting, ((0, longer), (0, 0)), constant_values=np.nan)
-    there = found[begin : begin + len(rows)]
-    found[begin : begin + len(rows)] = np.where(np.isnan(rows), there, rows)
     return found
