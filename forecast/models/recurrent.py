@@ -1,7 +1,7 @@
 """The one place that makes recurrent layers.
 
-Nothing else in the package names a Keras recurrent layer, so that faster ones can stand behind
-the same call with interchangeable weights.
+Nothing else in the package names a Keras recurrent layer but ``native.loops``, which puts a faster loop behind them, with
+interchangeable weights.
 """
 
 from __future__ import annotations
@@ -14,26 +14,44 @@ import keras
 
 from forecast.errors import ParameterError
 from forecast.models.dtypes import REGISTER
+from forecast.models.native.loops import NativeLoop
 from forecast.models.spec import check_word
 from forecast.models.state_dropout import StateDropout
 
 
 @REGISTER
-class DroppedSimpleRNN(StateDropout, keras.layers.SimpleRNN):
+class SimpleRNN(NativeLoop, keras.layers.SimpleRNN):
+    """A SimpleRNN that the native kernel runs where that is faster."""
+
+
+@REGISTER
+class LSTM(NativeLoop, keras.layers.LSTM):
+    """An LSTM that the native kernel runs where that is faster."""
+
+
+@REGISTER
+class GRU(NativeLoop, keras.layers.GRU):
+    """A GRU that the native kernel runs where that is faster."""
+
+
+@REGISTER
+class DroppedSimpleRNN(StateDropout, SimpleRNN):
     """A SimpleRNN that drops parts of its state."""
 
 
 @REGISTER
-class DroppedLSTM(StateDropout, keras.layers.LSTM):
+class DroppedLSTM(StateDropout, LSTM):
     """An LSTM that drops parts of its state."""
 
 
 @REGISTER
-class DroppedGRU(StateDropout, keras.layers.GRU):
+class DroppedGRU(StateDropout, GRU):
     """A GRU that drops parts of its state."""
 
 
-CELLS = {"rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
+# As Keras knows them: a layer of one's own network is one of these too.
+KERAS = {"rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
+CELLS = {"rnn": SimpleRNN, "lstm": LSTM, "gru": GRU}
 DROPPED = {"rnn": DroppedSimpleRNN, "lstm": DroppedLSTM, "gru": DroppedGRU}
 STEP_CELLS = {"rnn": keras.layers.SimpleRNNCell, "lstm": keras.layers.LSTMCell, "gru": keras.layers.GRUCell}
 ACTIVATIONS = ("tanh", "relu", "leaky_relu")
@@ -167,7 +185,7 @@ def cell_of(layer: Any) -> str | None:
         >>> cell_of(recurrent("lstm", 4)), cell_of(keras.layers.Dense(1))
         ('lstm', None)
     """
-    found = next((name for name, kind in CELLS.items() if isinstance(layer, kind)), None)
+    found = next((name for name, kind in KERAS.items() if isinstance(layer, kind)), None)
     return None if found is None or layer.stateful or layer.unroll else found
 
 

@@ -85,6 +85,7 @@ def test_it_keeps_the_fast_path(monkeypatch, cell):
     import keras.src.backend as backend
 
     asked = []
+    monkeypatch.setenv("FORECAST_KERNEL", "keras")
 
     def fast(*given, recurrent_kernel, **options):
         asked.append(np.array(recurrent_kernel))

@@ -4,14 +4,14 @@
 
 #include "tile.h"
 
-/* Add the gradients of outputs to those of the states they are; of zeros before the first real row there are none. */
+/* Add the gradients of outputs to those of the states they are; of zeros there are none. */
 static void add_outputs(const job *j, const tile_place *at, ptrdiff_t p, const ptrdiff_t *first_real, float *d_h) {
     const forecast_call *call = j->call;
     const ptrdiff_t units = call->units;
     for (ptrdiff_t r = 0; r < at->rows; r++) {
         const ptrdiff_t b = at->first + r;
         float *to = d_h + r * j->width;
-        if (p < first_real[r]) continue;
+        if (call->zero_masked ? !is_real(j, b, p) : p < first_real[r]) continue;
         if (call->d_sequence)
             for (ptrdiff_t u = 0; u < units; u++) to[u] += call->d_sequence[(b * call->steps + p) * units + u];
         if (call->d_last && p == call->steps - 1)

@@ -48,7 +48,7 @@ static void hold_rows(const job *j, const tile_place *at, ptrdiff_t p, const flo
         }
 }
 
-/* The state, or zero where no real row was read yet, to the outputs. */
+/* The state to the outputs; zero where no real row was read yet, or all masked ones are to be zero. */
 static void write_outputs(const job *j, const tile_place *at, ptrdiff_t p, const float *h, const uint8_t *seen) {
     const forecast_call *call = j->call;
     const ptrdiff_t units = call->units;
@@ -58,7 +58,7 @@ static void write_outputs(const job *j, const tile_place *at, ptrdiff_t p, const
                         call->last && p == call->steps - 1 ? call->last + b * units : NULL};
         for (int i = 0; i < 2; i++) {
             if (!to[i]) continue;
-            if (seen[r]) memcpy(to[i], h + r * j->line, (size_t)units * sizeof *h);
+            if (call->zero_masked ? is_real(j, b, p) : seen[r]) memcpy(to[i], h + r * j->line, (size_t)units * sizeof *h);
             else memset(to[i], 0, (size_t)units * sizeof *h);
         }
     }

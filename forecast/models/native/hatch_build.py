@@ -15,7 +15,12 @@ from setuptools import Distribution, Extension
 from setuptools.errors import BaseError
 
 HOME = "forecast/models/native"
-FLAGS = ["-std=gnu11", "-O3", "-pthread", "-fvisibility=hidden"]
+FLAGS = ["-std=gnu11", "-O3", "-g0", "-pthread", "-fvisibility=hidden"]
+LINKED = ["-pthread", "-ldl"]
+LIBRARIES = {
+    "kernel": ["kernel.c", "level_baseline.c", "level_avx2.c", "level_avx512.c"],
+    "tensorflow_ops": ["tensorflow_ops.c", "spare.c"],
+}
 
 
 class KernelHook(BuildHookInterface):
@@ -26,27 +31,28 @@ class KernelHook(BuildHookInterface):
             return
         self.scratch = Path(tempfile.mkdtemp())
         try:
-            made = self._compiled()
+            made = [self._compiled(name, sources) for name, sources in LIBRARIES.items()]
         except BaseError as reason:
             self.app.display_warning(f"The recurrent kernel is left out: {reason}")
             return
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"
-        if version == "editable":
-            home = Path(self.root, HOME)
-            # A library that runs at this moment keeps its bytes: the new one takes its name, not its place.
-            shutil.copy(made, home / "kernel.new")
-            (home / "kernel.new").replace(home / "kernel.abi3.so")
-        else:
-            build_data["force_include"][str(made)] = f"{HOME}/kernel.abi3.so"
+        for library in made:
+            if version == "editable":
+                beside = Path(self.root, HOME, library.name)
+                # A library that runs at this moment keeps its bytes: the new one takes its name, not its place.
+                shutil.copy(library, beside.with_suffix(".new"))
+                beside.with_suffix(".new").replace(beside)
+            else:
+                build_data["force_include"][str(library)] = f"{HOME}/{library.name}"
 
     def finalize(self, version, build_data, artifact_path):
         if self.target_name == "wheel":
             shutil.rmtree(self.scratch, ignore_errors=True)
 
-    def _compiled(self) -> Path:
-        sources = sorted(str(path) for path in Path(self.root, HOME).glob("*.c"))
-        extension = Extension("kernel", sources, extra_compile_args=FLAGS, extra_link_args=["-pthread"])
+    def _compiled(self, name: str, sources: list[str]) -> Path:
+        paths = [str(Path(self.root, HOME, source)) for source in sources]
+        extension = Extension(name, paths, extra_compile_args=FLAGS, extra_link_args=LINKED, py_limited_api=True)
         command = Distribution({"ext_modules": [extension]}).get_command_obj("build_ext")
         command.build_lib, command.build_temp = str(self.scratch / "lib"), str(self.scratch)
         command.ensure_finalized()

@@ -20,6 +20,7 @@ enum { FORECAST_DONE = 0, FORECAST_BAD_CALL = 1, FORECAST_NO_MEMORY = 2 };
 typedef struct {
     int32_t cell, level, threads;  /* threads: at most so many; what is computed does not depend on it */
     int32_t backwards;             /* read from the last step to the first; outputs are in the order of the reading */
+    int32_t zero_masked;           /* the outputs of masked steps are zero, not those of the step before */
     int64_t batch, steps, inputs, units;
 
     /* Row (b, t) of the inputs begins at x[(starts ? starts[b] : b * x_batch) + t * x_step]. */
@@ -33,7 +34,8 @@ typedef struct {
     const float *input_drop;       /* (batch, inputs), factors of the inputs at every step; or NULL */
     const float *state_drop;       /* (batch, units), factors of the state that the gates see; or NULL */
 
-    /* Forward writes these. The output of a masked step is that of the step before, zero before the first real one. */
+    /* Forward writes these. The output of a masked step is that of the step before, zero before the first real one; or
+     * zero. */
     float *sequence;               /* (batch, steps, units) or NULL */
     float *last;                   /* (batch, units), the last output, or NULL */
     float *h_last, *c_last;        /* (batch, units), the states behind the last step; or NULL */

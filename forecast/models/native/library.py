@@ -32,7 +32,7 @@ _FAULTS = {1: "the kernel refuses the sizes", 2: "no memory"}
 
 class _Call(ctypes.Structure):
     _fields_ = [
-        *((name, ctypes.c_int32) for name in ("cell", "level", "threads", "backwards")),
+        *((name, ctypes.c_int32) for name in ("cell", "level", "threads", "backwards", "zero_masked")),
         *((name, ctypes.c_int64) for name in _SIZES),
         ("x", ctypes.c_void_p),
         ("x_batch", ctypes.c_int64),
@@ -49,6 +49,7 @@ class Run:
         cell: ``"rnn"`` (tanh), ``"rnn_relu"``, ``"lstm"`` or ``"gru"`` (``reset_after=True``).
         backwards: Read from the last step to the first; outputs are in the order of the reading.
         sequences: Give the output of every step, not only the last one.
+        zero_masked: The outputs of masked steps are zero, not those of the step before.
         threads: At most so many; None for what ``threads()`` says.
         level: Which instructions: ``"auto"``, ``"baseline"``, ``"avx2"`` or ``"avx512"``.
     """
@@ -56,6 +57,7 @@ class Run:
     cell: str
     backwards: bool = False
     sequences: bool = False
+    zero_masked: bool = False
     threads: int | None = None
     level: str = "auto"
 
@@ -243,6 +245,7 @@ def _described(run: Run, given: Sequences) -> tuple[_Call, list[Any]]:
         LEVELS[run.level],
         threads() if run.threads is None else run.threads,
         int(run.backwards),
+        int(run.zero_masked),
         *(batch, steps, inputs, units),
         x=x.ctypes.data,
         x_batch=0 if windowed else x.strides[0] // 4,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from tensorflow.python.eager import record
 
 from forecast.models.native.library import CELLS, Run, library, threads
 
+_NUMBERS = ("cell", "backwards", "zero_masked", "sequences", "keep", "threads")
 _INPUTS = ("x", "kernel", "recurrent", "bias", "h0", "c0", "mask")
 
 
@@ -26,12 +28,15 @@ def operations() -> Any:
         return None
     if not hasattr(found, "forecast_recurrent_back"):
         return None
-    import ctypes
-
     functions = (kernel.forecast_forward, kernel.forecast_backward, kernel.forecast_reserve)
     ctypes.CDLL(str(path)).forecast_connect(*(ctypes.cast(f, ctypes.c_void_p) for f in functions))
     tf.RegisterGradient("ForecastRecurrent")(_gradient)
     return found
+
+
+def is_there() -> bool:
+    """Return whether TensorFlow runs on a CPU alone and takes the operations."""
+    return not tf.config.list_logical_devices("GPU") and operations() is not None
 
 
 def run_layer(run: Run, tensors: dict[str, Any]) -> tuple[Any, Any, list[Any]]:
@@ -44,6 +49,7 @@ def run_layer(run: Run, tensors: dict[str, Any]) -> tuple[Any, Any, list[Any]]:
         **given,
         cell=CELLS[run.cell],
         backwards=int(run.backwards),
+        zero_masked=int(run.zero_masked),
         sequences=int(run.sequences),
         keep=int(record.could_possibly_record()),
         x_asked=1,
@@ -60,7 +66,7 @@ def run_layer(run: Run, tensors: dict[str, Any]) -> tuple[Any, Any, list[Any]]:
 
 def _gradient(op: Any, *d_found: Any) -> list[Any]:
     given = dict(zip(_INPUTS, op.inputs, strict=True))
-    numbers = {name: op.get_attr(name) for name in ("cell", "backwards", "sequences", "keep", "threads")}
+    numbers = {name: op.get_attr(name) for name in _NUMBERS}
     skipped = getattr(op, "skip_input_indices", None) or ()
     d_last, d_h, d_c, d_sequence, _ = d_found
     made = operations().forecast_recurrent_back(

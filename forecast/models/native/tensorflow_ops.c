@@ -54,9 +54,9 @@ FORECAST_API void forecast_connect(void *forward, void *backward, void *reserve)
 }
 
 static const char *const inputs[] = {"x", "kernel", "recurrent", "bias", "h0", "c0", "mask"};
-static const char *const attributes[] = {"cell", "backwards", "sequences", "keep", "x_asked", "threads"};
+static const char *const attributes[] = {"cell", "backwards", "zero_masked", "sequences", "keep", "x_asked", "threads"};
 enum { X, KERNEL, RECURRENT, BIAS, H0, C0, MASK, INPUTS, RESERVE = INPUTS, D_LAST, D_H, D_C, D_SEQUENCE, ALL_INPUTS };
-enum { CELL, BACKWARDS, SEQUENCES, KEEP, X_ASKED, THREADS, ATTRIBUTES };
+enum { CELL, BACKWARDS, ZERO_MASKED, SEQUENCES, KEEP, X_ASKED, THREADS, ATTRIBUTES };
 
 typedef struct {
     int32_t attribute[ATTRIBUTES];
@@ -103,6 +103,7 @@ static int begin(running *r, void *state, void *context, int count) {
     forecast_call *c = &r->call;
     const int32_t *set = r->set->attribute;
     c->cell = set[CELL], c->backwards = set[BACKWARDS], c->threads = set[THREADS];
+    c->zero_masked = set[ZERO_MASKED];
     c->batch = tf.Dim(x, 0), c->steps = tf.Dim(x, 1), c->inputs = tf.Dim(x, 2), c->units = tf.Dim(recurrent, 0);
     const int64_t gates = c->cell == FORECAST_LSTM ? 4 : c->cell == FORECAST_GRU ? 3 : 1, columns = gates * c->units;
     c->x_step = c->inputs, c->x_batch = c->steps * c->inputs;
