@@ -15,6 +15,7 @@ import numpy as np
 
 from forecast.errors import ForecastError, InputError, ParameterError
 from forecast.estimators.network import Network
+from forecast.models.native.choice import kernel
 from forecast.storage import check_writable, write_atomic
 
 if TYPE_CHECKING:
@@ -59,10 +60,12 @@ def export(self: Forecaster, path: Any, format: str | None = None) -> Path:
         )
     network = self._fitted().network
     inputs, scale = _windows(self)
-    if format == "onnx":
-        _to_onnx(network, path, inputs, scale)
-    else:
-        _to_saved_model(network, path, inputs, scale)
+    # Other programs know the operations of TensorFlow, not the kernel.
+    with kernel("keras"):
+        if format == "onnx":
+            _to_onnx(network, path, inputs, scale)
+        else:
+            _to_saved_model(network, path, inputs, scale)
     return path
 
 

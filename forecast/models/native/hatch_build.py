@@ -18,7 +18,7 @@ HOME = "forecast/models/native"
 FLAGS = ["-std=gnu11", "-O3", "-g0", "-pthread", "-fvisibility=hidden"]
 LINKED = ["-pthread", "-ldl"]
 LIBRARIES = {
-    "kernel": ["kernel.c", "level_baseline.c", "level_avx2.c", "level_avx512.c"],
+    "kernel": ["kernel.c", "level_baseline.c", "level_avx2.c", "level_avx512.c", "xla_calls.c"],
     "tensorflow_ops": ["tensorflow_ops.c", "spare.c"],
 }
 
@@ -52,7 +52,9 @@ class KernelHook(BuildHookInterface):
 
     def _compiled(self, name: str, sources: list[str]) -> Path:
         paths = [str(Path(self.root, HOME, source)) for source in sources]
-        extension = Extension(name, paths, extra_compile_args=FLAGS, extra_link_args=LINKED, py_limited_api=True)
+        extension = Extension(
+            name, paths, extra_compile_args=FLAGS, extra_link_args=LINKED, py_limited_api=True
+        )
         command = Distribution({"ext_modules": [extension]}).get_command_obj("build_ext")
         command.build_lib, command.build_temp = str(self.scratch / "lib"), str(self.scratch)
         command.ensure_finalized()

@@ -143,6 +143,17 @@ def threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def floats_kept(run: Run, batch: int, steps: int, inputs: int, units: int) -> int:
+    """Return how many floats ``forward`` keeps for ``backward``.
+
+    Raises:
+        ValueError: A layer cannot have these sizes.
+    """
+    return _reserve(
+        _Call(CELLS[run.cell], LEVELS[run.level], batch=batch, steps=steps, inputs=inputs, units=units)
+    )
+
+
 def forward(run: Run, given: Sequences, *, keep: bool = False) -> States:
     """Run a layer over sequences.
 
@@ -170,7 +181,9 @@ def forward(run: Run, given: Sequences, *, keep: bool = False) -> States:
         c=aligned((batch, units)) if run.cell == "lstm" else None,
         reserve=aligned((_reserve(call),)) if keep else None,
     )
-    _point(call, last=found.last, sequence=found.sequence, h_last=found.h, c_last=found.c, reserve=found.reserve)
+    _point(
+        call, last=found.last, sequence=found.sequence, h_last=found.h, c_last=found.c, reserve=found.reserve
+    )
     _carry_out("forecast_forward", call)
     del held
     return found
@@ -200,7 +213,12 @@ def backward(
     batch, steps, units = call.batch, call.steps, call.units
     if kept.shape != (_reserve(call),):
         raise ValueError(f"The reserve has {kept.shape} floats, this call needs {_reserve(call)}.")
-    shapes = {"last": (batch, units), "sequence": (batch, steps, units), "h": (batch, units), "c": (batch, units)}
+    shapes = {
+        "last": (batch, units),
+        "sequence": (batch, steps, units),
+        "h": (batch, units),
+        "c": (batch, units),
+    }
     given_back = {name: _checked(name, getattr(gradients, name), shape) for name, shape in shapes.items()}
     made = {
         "x": aligned((batch, steps, call.inputs)) if inputs else None,
@@ -261,7 +279,9 @@ def _checked(
     if array is None:
         return None
     if array.shape != shape or array.dtype != dtype:
-        raise ValueError(f"The {name} must be {np.dtype(dtype)} of shape {shape}; got {array.dtype} {array.shape}.")
+        raise ValueError(
+            f"The {name} must be {np.dtype(dtype)} of shape {shape}; got {array.dtype} {array.shape}."
+        )
     return np.ascontiguousarray(array)
 
 
@@ -285,7 +305,9 @@ def _reserve(call: _Call) -> int:
         raise RuntimeError("The kernel was not built.")
     floats = found.forecast_reserve(ctypes.byref(call))
     if floats < 0:
-        raise ValueError(f"A layer cannot have {', '.join(f'{name} {getattr(call, name)}' for name in _SIZES)}.")
+        raise ValueError(
+            f"A layer cannot have {', '.join(f'{name} {getattr(call, name)}' for name in _SIZES)}."
+        )
     return floats
 
 

@@ -19,6 +19,8 @@ def _backend() -> ModuleType | None:
         from forecast.models.native import on_tensorflow as found
     elif name == "torch":
         from forecast.models.native import on_torch as found
+    elif name == "jax":
+        from forecast.models.native import on_jax as found
     else:
         return None
     return found if found.is_there() else None

@@ -42,7 +42,8 @@ def values_of(layer, shape, mask, states, seed=0):
 
     def parts(flat):
         return [
-            ops.reshape(flat[end - piece.size : end], piece.shape) for piece, end in zip(pieces, cuts, strict=True)
+            ops.reshape(flat[end - piece.size : end], piece.shape)
+            for piece, end in zip(pieces, cuts, strict=True)
         ]
 
     given, factors = {}, []
@@ -56,7 +57,7 @@ def values_of(layer, shape, mask, states, seed=0):
         if not factors:
             factors.extend(draw.normal(size=tuple(f.shape)).astype("float32") for f in found)
         given["outputs"] = found
-        return sum(ops.sum(f * factor) for f, factor in zip(found, factors, strict=True))
+        return sum(ops.sum(ops.multiply(f, factor)) for f, factor in zip(found, factors, strict=True))
 
     answers = []
     for word in ("native", "keras"):
@@ -76,7 +77,9 @@ def check(layer, shape, mask=None, states=True):
         assert one.shape == other.shape
         np.testing.assert_allclose(one, other, atol=1e-5)
     assert np.abs(expected_gradient).max() > 0 or shape == (1, 1, 1, 1)  # where a ReLU may be shut
-    np.testing.assert_allclose(gradient, expected_gradient, atol=1e-5 * max(1.0, np.abs(expected_gradient).max()))
+    np.testing.assert_allclose(
+        gradient, expected_gradient, atol=1e-5 * max(1.0, np.abs(expected_gradient).max())
+    )
 
 
 def mask_of(kind, batch, steps):
@@ -98,15 +101,19 @@ def test_all_that_a_layer_gives_and_its_gradients(cell, shape, backwards):
 @pytest.mark.parametrize("kind", ["right", "any"])
 @pytest.mark.parametrize("backwards", [False, True])
 def test_masks(cell, kind, backwards):
-    shape = (9, 7, 2, 5)
+    shape, mask = (9, 7, 2, 5), mask_of(kind, 9, 7)
     options = {"return_sequences": True, "return_state": True, "go_backwards": backwards}
-    check(layer_of(cell, 5, **options), shape, mask_of(kind, 9, 7))
-    check(layer_of(cell, 5), shape, mask_of(kind, 9, 7), states=False)
-    check(layer_of(cell, 5, zero_output_for_mask=True, **options), shape, mask_of(kind, 9, 7))
+    # Outputs before the first real row are zero; Keras on JAX gives the first state there.
+    states = keras.config.backend() != "jax"
+    check(layer_of(cell, 5, **options), shape, mask, states=states)
+    check(layer_of(cell, 5), shape, mask, states=False)
+    check(layer_of(cell, 5, zero_output_for_mask=True, **options), shape, mask)
 
 
 @pytest.mark.parametrize("cell", library.CELLS)
-@pytest.mark.parametrize("options", [{}, {"return_sequences": True}, {"return_state": True}, {"use_bias": False}])
+@pytest.mark.parametrize(
+    "options", [{}, {"return_sequences": True}, {"return_state": True}, {"use_bias": False}]
+)
 def test_what_is_not_asked_for(cell, options):
     check(layer_of(cell, 6, **options), (4, 5, 2, 6), states=False)
 
@@ -117,9 +124,9 @@ def test_what_is_not_asked_for(cell, options):
 @pytest.mark.parametrize("kind", [None, "right"])
 def test_large_shapes(cell, shape, kind):
     batch, steps, _, units = shape
-    layer = layer_of(cell, units, return_sequences=steps < 50, return_state=True)
-    if cell == "rnn_relu":  # values that grow without end over hundreds of steps say nothing
-        layer.recurrent_initializer = keras.initializers.Identity(0.5)
+    # Values that grow without end over hundreds of steps say nothing.
+    more = {"recurrent_initializer": keras.initializers.Identity(0.5)} if cell == "rnn_relu" else {}
+    layer = layer_of(cell, units, return_sequences=steps < 50, return_state=True, **more)
     check(layer, shape, None if kind is None else mask_of(kind, batch, steps))
 
 
@@ -185,7 +192,7 @@ def test_dropout_of_inputs_is_drawn_and_left_out_when_forecasting():
         ({"reset_after": False}, "it resets its state before the product"),
         ({"unroll": True}, "it is unrolled"),
         ({"recurrent_dropout": 0.5}, "has recurrent dropout"),
-        ({"dtype": "float64"}, "it is not in float32"),
+        ({"dtype": "bfloat16"}, "it is not in float32"),
     ],
 )
 def test_what_the_kernel_does_not_know_is_left_to_keras(options, words):
@@ -204,7 +211,9 @@ def test_the_switch(monkeypatch):
     with choice.kernel("native"):
         assert loops.cell_for(layer, x) == "lstm"
     monkeypatch.setenv("FORECAST_KERNEL", "fast")
-    with pytest.raises(ParameterError, match="FORECAST_KERNEL must be one of auto, native, keras; got 'fast'"):
+    with pytest.raises(
+        ParameterError, match="FORECAST_KERNEL must be one of auto, native, keras; got 'fast'"
+    ):
         choice.asked()
     with pytest.raises(ParameterError, match="kernel must be one of"), choice.kernel("quick"):
         pass
