@@ -1,4 +1,4 @@
-"""Where the kernel runs: on a CPU, wherever it was built, unless it is told not to or the shape is faster without it."""
+"""Where the kernel runs: on a CPU, wherever it was built, unless it is told not to."""
 
 from __future__ import annotations
 

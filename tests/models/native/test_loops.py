@@ -192,7 +192,7 @@ def test_dropout_of_inputs_is_drawn_and_left_out_when_forecasting():
         ({"reset_after": False}, "it resets its state before the product"),
         ({"unroll": True}, "it is unrolled"),
         ({"recurrent_dropout": 0.5}, "has recurrent dropout"),
-        ({"dtype": "bfloat16"}, "it is not in float32"),
+        ({"dtype": "bfloat16", "recurrent_initializer": "glorot_uniform"}, "it is not in float32"),
     ],
 )
 def test_what_the_kernel_does_not_know_is_left_to_keras(options, words):
