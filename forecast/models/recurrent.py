@@ -1,6 +1,6 @@
 """The one place that makes recurrent layers.
 
-Nothing else in the package names a Keras recurrent layer but ``native.loops``, which puts a faster loop behind them, with
+Nothing else in the package names a Keras recurrent layer. ``native.loops`` puts a faster loop behind them, with
 interchangeable weights.
 """
 
@@ -21,17 +21,23 @@ from forecast.models.state_dropout import StateDropout
 
 @REGISTER
 class SimpleRNN(NativeLoop, keras.layers.SimpleRNN):
-    """A SimpleRNN that the native kernel runs where that is faster."""
+    """A SimpleRNN that the native kernel runs where it can."""
+
+    native_cell = "rnn"
 
 
 @REGISTER
 class LSTM(NativeLoop, keras.layers.LSTM):
-    """An LSTM that the native kernel runs where that is faster."""
+    """An LSTM that the native kernel runs where it can."""
+
+    native_cell = "lstm"
 
 
 @REGISTER
 class GRU(NativeLoop, keras.layers.GRU):
-    """A GRU that the native kernel runs where that is faster."""
+    """A GRU that the native kernel runs where it can."""
+
+    native_cell = "gru"
 
 
 @REGISTER

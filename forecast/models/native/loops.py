@@ -15,7 +15,8 @@ from forecast.models.native.library import Run
 class NativeLoop:
     """What a SimpleRNN, LSTM or GRU of Keras needs to run its loop on the kernel, where that can be.
 
-    The layer is otherwise as it was: weights, configuration and results are the same (to 1e-5, rounding being another).
+    ``native_cell`` says which cell it is. The layer is otherwise as it was: weights, configuration and results are
+    the same (to 1e-5, rounding being another).
     """
 
     def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
@@ -60,27 +61,22 @@ def cell_for(layer: Any, sequences: Any) -> str | None:
     if why is None and not operation.is_there():
         why = f"the backend {keras.config.backend()} does not run it on this device"
     if why is None:
-        return _cell_of(layer)
+        relu = layer.activation is keras.activations.relu
+        return "rnn_relu" if relu else layer.native_cell
     if word == "native":
         raise ParameterError(f"The native kernel cannot run layer {layer.name!r}: {why}.")
     return None
 
 
-def _cell_of(layer: Any) -> str:
-    if isinstance(layer, keras.layers.SimpleRNN):
-        return "rnn" if layer.activation is keras.activations.tanh else "rnn_relu"
-    return "lstm" if isinstance(layer, keras.layers.LSTM) else "gru"
-
-
 def _what_is_beyond(layer: Any, sequences: Any) -> str | None:
     """Say what of a layer the kernel does not know; None if it knows all."""
     tanh, relu, sigmoid = keras.activations.tanh, keras.activations.relu, keras.activations.sigmoid
-    simple = isinstance(layer, keras.layers.SimpleRNN)
+    simple = layer.native_cell == "rnn"
     if layer.activation not in ((tanh, relu) if simple else (tanh,)):
         return f"its activation is {getattr(layer.activation, '__name__', layer.activation)}"
     if not simple and layer.recurrent_activation is not sigmoid:
         return "its recurrent activation is not sigmoid"
-    if isinstance(layer, keras.layers.GRU) and not layer.reset_after:
+    if not getattr(layer, "reset_after", True):
         return "it resets its state before the product"
     if layer.unroll or layer.recurrent_dropout:
         return "it is unrolled or has recurrent dropout"
