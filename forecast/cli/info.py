@@ -201,6 +201,14 @@ def _comparison(described: dict[str, Any]) -> list[str]:
     return [*comparison_lines(table), verdict(table)]
 
 
+def _kernel() -> str:
+    """Say what runs recurrent layers on a CPU."""
+    from forecast.models.native import choice, library
+
+    why = choice.why_not()
+    return f"native, {library.level()}" if why is None else f"that of Keras; the native one is {why}"
+
+
 def _about() -> dict[str, str]:
     """Versions of this program and its foundations, found without importing them."""
     import platform
@@ -214,6 +222,7 @@ def _about() -> dict[str, str]:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             found[name] = "not installed"
+    found["kernel"] = _kernel()
     owners = metadata.packages_distributions().get("forecast", [])
     others = sorted({owner for owner in owners if owner != "keras-forecast"})
     if others:

@@ -93,6 +93,16 @@ def test_info_of_this_program(run):
     about = json.loads(run("info", "--json").out)
     assert {"forecast", "python", "tensorflow", "keras"} <= set(about)
     assert run("info").out.splitlines()[0] == f"forecast     {about['forecast']}"
+    assert about["kernel"].startswith(("native, ", "that of Keras; the native one is not built"))
+
+
+def test_info_of_a_kernel_that_is_switched_off(run, monkeypatch):
+    monkeypatch.setenv("FORECAST_KERNEL", "keras")
+    about = json.loads(run("info", "--json").out)
+    assert about["kernel"] == "that of Keras; the native one is switched off"
+    monkeypatch.setenv("FORECAST_KERNEL", "fast")
+    found = run("info")
+    assert found.code == 2 and "FORECAST_KERNEL must be one of auto, native, keras; got 'fast'" in found.err
 
 
 def test_info_of_a_baseline(run, tmp_path, datasets):

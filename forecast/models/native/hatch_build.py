@@ -12,7 +12,6 @@ from pathlib import Path
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from setuptools import Distribution, Extension
-from setuptools.errors import BaseError
 
 HOME = "forecast/models/native"
 FLAGS = ["-std=gnu11", "-O3", "-g0", "-pthread", "-fvisibility=hidden"]
@@ -30,10 +29,9 @@ class KernelHook(BuildHookInterface):
         if self.target_name != "wheel":
             return
         self.scratch = Path(tempfile.mkdtemp())
-        try:
-            made = [self._compiled(name, sources) for name, sources in LIBRARIES.items()]
-        except BaseError as reason:
-            self.app.display_warning(f"The recurrent kernel is left out: {reason}")
+        made = [self._compiled(name, sources) for name, sources in LIBRARIES.items()]
+        if not all(library.exists() for library in made):
+            self.app.display_warning("The recurrent kernel is left out: it could not be compiled.")
             return
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"
@@ -52,9 +50,9 @@ class KernelHook(BuildHookInterface):
 
     def _compiled(self, name: str, sources: list[str]) -> Path:
         paths = [str(Path(self.root, HOME, source)) for source in sources]
-        extension = Extension(
-            name, paths, extra_compile_args=FLAGS, extra_link_args=LINKED, py_limited_api=True
-        )
+        flags = {"extra_compile_args": FLAGS, "extra_link_args": LINKED}
+        # Optional: what does not compile is said, and the rest goes on.
+        extension = Extension(name, paths, py_limited_api=True, optional=True, **flags)
         command = Distribution({"ext_modules": [extension]}).get_command_obj("build_ext")
         command.build_lib, command.build_temp = str(self.scratch / "lib"), str(self.scratch)
         command.ensure_finalized()
