@@ -8,8 +8,13 @@ from importlib.util import find_spec
 
 import pytest
 
-# It needs sktime, which holds pandas back and so has an environment of its own.
-collect_ignore = [] if find_spec("sktime") else ["forecast/sktime.py"]
+# sktime holds pandas back and so has an environment of its own; the other two are backends beside TensorFlow.
+NEEDS = {
+    "sktime": "forecast/sktime.py",
+    "jax": "forecast/models/native/on_jax.py",
+    "torch": "forecast/models/native/on_torch.py",
+}
+collect_ignore = [path for package, path in NEEDS.items() if not find_spec(package)]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -79,4 +79,8 @@ def _gradient(op: Any, *d_found: Any) -> list[Any]:
         x_asked=int(0 not in skipped),
         **numbers,
     )
-    return [None if i in skipped else d for i, d in enumerate(made)] + [None]
+    found = [None if i in skipped else d for i, d in enumerate(made)]
+    for d, tensor in zip(found, op.inputs, strict=False):
+        if d is not None:
+            d.set_shape(tensor.shape)
+    return [*found, None]
