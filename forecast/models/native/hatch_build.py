@@ -9,8 +9,9 @@ import shutil
 import sysconfig
 import tempfile
 from pathlib import Path
+from typing import Any
 
-from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface  # pyright: ignore[reportMissingImports]
 from setuptools import Distribution, Extension
 
 HOME = "forecast/models/native"
@@ -50,7 +51,7 @@ class KernelHook(BuildHookInterface):
 
     def _compiled(self, name: str, sources: list[str]) -> Path:
         paths = [str(Path(self.root, HOME, source)) for source in sources]
-        flags = {"extra_compile_args": FLAGS, "extra_link_args": LINKED}
+        flags: dict[str, Any] = {"extra_compile_args": FLAGS, "extra_link_args": LINKED}
         # Optional: what does not compile is said, and the rest goes on.
         extension = Extension(name, paths, py_limited_api=True, optional=True, **flags)
         command = Distribution({"ext_modules": [extension]}).get_command_obj("build_ext")

@@ -245,7 +245,8 @@ def _described(run: Run, given: Sequences) -> tuple[_Call, list[Any]]:
         x = np.ascontiguousarray(x)
     inputs, units = x.shape[-1], len(given.recurrent)
     columns = GATES[run.cell] * units
-    batch, steps = (len(given.starts), given.steps) if windowed else x.shape[:2]  # pyright: ignore[reportArgumentType]
+    steps = x.shape[1] if given.starts is None else given.steps or 0
+    batch = len(x if given.starts is None else given.starts)
     starts = None if not windowed else _checked_starts(given, len(x))
     arrays = {
         "kernel": _checked("kernel", given.kernel, (inputs, columns)),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import cache, partial
 from typing import Any
 
-import jax
-import jax.numpy as jnp
+import jax  # pyright: ignore[reportMissingImports]
+import jax.numpy as jnp  # pyright: ignore[reportMissingImports]
 import numpy as np
-from jax.custom_derivatives import SymbolicZero
+from jax.custom_derivatives import SymbolicZero  # pyright: ignore[reportMissingImports]
 
 from forecast.models.native.library import CELLS, Run, floats_kept, library, threads
 

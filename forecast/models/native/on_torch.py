@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
+import torch  # pyright: ignore[reportMissingImports]
 
 from forecast.models.native import library
 from forecast.models.native.library import Run, Sequences, States
@@ -54,7 +54,8 @@ class _Layer(torch.autograd.Function):
 
 
 def _sequences(tensors: tuple[torch.Tensor | None, ...]) -> Sequences:
-    return Sequences(**dict(zip(_INPUTS, (_array(tensor) for tensor in tensors), strict=True)))
+    arrays: dict[str, Any] = {name: _array(tensor) for name, tensor in zip(_INPUTS, tensors, strict=True)}
+    return Sequences(**arrays)
 
 
 def _array(tensor: torch.Tensor | None) -> np.ndarray | None:
